@@ -1,0 +1,521 @@
+//! Request and response types of the HTTP API under `/api/v1`, shared by `web` (which serves them), the command
+//! line (which reads them) and the dashboard (through `openapi.json`).
+//!
+//! Plain data: this crate knows nothing of how an answer is computed. Times in requests are RFC 3339 instants or `now`,
+//! `now-1h`; in replies, RFC 3339 in rows and Unix milliseconds in series.
+
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+/// Most rows in one reply; the rest comes by cursor.
+pub const ROWS_MAX: u32 = 1000;
+/// Rows in one reply when the request does not say.
+pub const ROWS_DEFAULT: u32 = 200;
+/// Most points in one series.
+pub const POINTS_MAX: u32 = 1440;
+/// Most values in one facet or top list.
+pub const TOP_MAX: u32 = 100;
+/// Longest search text, bytes.
+pub const SEARCH_BYTES_MAX: usize = 4096;
+
+/// `POST /session`: signs in with the token printed at start.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SignIn {
+    /// The token.
+    pub token: String,
+}
+
+/// What every log request carries: a search and a time range, half open.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct LogScope {
+    /// The search; empty for all events.
+    pub q: String,
+    /// From this instant on; `now-1h` when absent.
+    pub from: Option<String>,
+    /// Up to but without this instant; `now` when absent.
+    pub to: Option<String>,
+}
+
+/// `GET /log/rows`: newest first.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct RowsRequest {
+    /// The search; empty for all events.
+    pub q: String,
+    /// From this instant on; `now-1h` when absent.
+    pub from: Option<String>,
+    /// Up to but without this instant; `now` when absent.
+    pub to: Option<String>,
+    /// Rows wanted, at most `ROWS_MAX`.
+    pub limit: Option<u32>,
+    /// `next` of the reply before: rows older than those.
+    pub cursor: Option<String>,
+}
+
+/// `GET /log/series`: counts over time, one line per value of `by`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct SeriesRequest {
+    /// The search; empty for all events.
+    pub q: String,
+    /// From this instant on; `now-1h` when absent.
+    pub from: Option<String>,
+    /// Up to but without this instant; `now` when absent.
+    pub to: Option<String>,
+    /// Field whose values make the lines: `code`, `action`, `transport`, `outcome`, `cache`; `code` when absent.
+    pub by: Option<String>,
+    /// Points wanted at most; 240 when absent, at most `POINTS_MAX`.
+    pub points: Option<u32>,
+}
+
+/// `GET /log/facets`: values of several fields with counts, each counted without that field's own terms.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct FacetsRequest {
+    /// The search; empty for all events.
+    pub q: String,
+    /// From this instant on; `now-1h` when absent.
+    pub from: Option<String>,
+    /// Up to but without this instant; `now` when absent.
+    pub to: Option<String>,
+    /// Fields, comma separated, such as `code,action,qtype`.
+    pub fields: String,
+    /// Values per field; 10 when absent. `code` always lists every named code, zeros included.
+    pub n: Option<u32>,
+}
+
+/// `GET /log/top`: the most frequent values of one field.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct TopRequest {
+    /// The search; empty for all events.
+    pub q: String,
+    /// From this instant on; `now-1h` when absent.
+    pub from: Option<String>,
+    /// Up to but without this instant; `now` when absent.
+    pub to: Option<String>,
+    /// The field, such as `domain`, `reg_domain`, `client`.
+    pub field: String,
+    /// Values wanted; 10 when absent.
+    pub n: Option<u32>,
+}
+
+/// The range a reply is about, resolved to instants.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Range {
+    /// From, RFC 3339.
+    pub from: String,
+    /// To, RFC 3339, excluded.
+    pub to: String,
+}
+
+/// One event.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EventRow {
+    /// Names this row for `GET /log/rows/{id}` and the page's `sel`.
+    pub id: String,
+    /// Arrival, RFC 3339 UTC with microseconds.
+    pub time: String,
+    /// Client address.
+    pub client: String,
+    /// Client port.
+    pub client_port: u16,
+    /// `udp`, `tcp`, …
+    pub transport: String,
+    /// `QUERY`, `UPDATE`, … or the number.
+    pub opcode: String,
+    /// Name asked; null when no question could be read.
+    pub domain: Option<String>,
+    /// Registrable part of the name.
+    pub reg_domain: Option<String>,
+    /// `A`, `AAAA`, … or `TYPE65280`.
+    pub qtype: String,
+    /// `IN`, … or `CLASS5`.
+    pub qclass: String,
+    /// Flags of query and reply by name.
+    pub flags: Vec<String>,
+    /// What the client got.
+    pub outcome: String,
+    /// Header RCODE, 4 bits.
+    pub rcode_header: Option<u8>,
+    /// RCODE with OPT's upper bits, 12 bits.
+    pub rcode: Option<u16>,
+    /// TSIG error.
+    pub tsig_error: Option<u16>,
+    /// TKEY error.
+    pub tkey_error: Option<u16>,
+    /// The return code by name; null when there was no reply.
+    pub code: Option<String>,
+    /// Its number on the wire.
+    pub code_number: Option<u16>,
+    /// Its colour family.
+    pub code_family: Option<String>,
+    /// Extended errors.
+    pub ede: Vec<EdeEntry>,
+    /// Answer in short.
+    pub answer: Option<String>,
+    /// Records in the answer.
+    pub answer_count: u16,
+    /// Smallest TTL, seconds.
+    pub ttl: Option<u32>,
+    /// What policy did: `pass`, `allow`, `block`, `refuse`.
+    pub action: String,
+    /// The list that decided.
+    pub list: Option<String>,
+    /// The rule that decided.
+    pub rule: Option<String>,
+    /// `none`, `hit`, `miss`, `stale`.
+    pub cache: String,
+    /// Upstream asked last.
+    pub upstream: Option<String>,
+    /// Time it took, milliseconds.
+    pub upstream_latency_ms: Option<f64>,
+    /// Upstream attempts.
+    pub attempts: u8,
+    /// Arrival to reply, milliseconds.
+    pub latency_ms: f64,
+    /// Bytes of the query.
+    pub query_size: u16,
+    /// Bytes of the reply.
+    pub reply_size: u16,
+}
+
+/// One extended DNS error.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EdeEntry {
+    /// INFO-CODE.
+    pub code: u16,
+    /// Its registered name.
+    pub name: String,
+    /// EXTRA-TEXT; may be empty.
+    pub text: String,
+}
+
+/// Reply to `GET /log/rows`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct RowsReply {
+    /// The range searched.
+    pub range: Range,
+    /// Events, newest first.
+    pub rows: Vec<EventRow>,
+    /// Cursor for older rows; null at the end.
+    pub next: Option<String>,
+    /// Milliseconds the search took.
+    pub took_ms: f64,
+}
+
+/// Reply to `GET /log/rows/{id}`: the event and how it was decided.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct EventDetail {
+    /// The event.
+    pub row: EventRow,
+    /// One sentence: what happened and why.
+    pub summary: String,
+    /// The walk of the query, in order.
+    pub trace: Vec<TraceStep>,
+}
+
+/// One stage of the decision trace.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct TraceStep {
+    /// `arrival`, `admission`, `allow lists`, `block lists`, `cache`, `upstream`, `answer screen`, `reply`.
+    pub stage: String,
+    /// What was found.
+    pub finding: String,
+    /// `pass`, `match`, `decide`, `fail`.
+    pub effect: String,
+}
+
+/// Reply to `GET /log/series`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SeriesReply {
+    /// The range searched.
+    pub range: Range,
+    /// Width of one point, milliseconds.
+    pub step_ms: i64,
+    /// Start of each point, Unix milliseconds; the first may begin before the range.
+    pub starts: Vec<i64>,
+    /// One line per value, in table order for codes, else by count.
+    pub lines: Vec<SeriesLine>,
+    /// Milliseconds the search took.
+    pub took_ms: f64,
+}
+
+/// One line of a series.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct SeriesLine {
+    /// The value as one writes it in a search.
+    pub value: String,
+    /// Wire number, for codes.
+    pub number: Option<u16>,
+    /// Colour family, for codes.
+    pub family: Option<String>,
+    /// Events in all.
+    pub total: u64,
+    /// Events per point; as many as `starts`.
+    pub counts: Vec<u64>,
+}
+
+/// Reply to `GET /log/facets`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FacetsReply {
+    /// The range searched.
+    pub range: Range,
+    /// Events that match the whole search.
+    pub total: u64,
+    /// One per field asked, in order.
+    pub facets: Vec<Facet>,
+    /// Milliseconds the search took.
+    pub took_ms: f64,
+}
+
+/// One facet.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Facet {
+    /// The field.
+    pub field: String,
+    /// Values with counts: codes in table order with zeros, others by count.
+    pub values: Vec<Count>,
+    /// Events with values that are not listed.
+    pub other: u64,
+}
+
+/// One value with its count.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Count {
+    /// The value as one writes it in a search; empty when the field is empty.
+    pub value: String,
+    /// Wire number, for codes.
+    pub number: Option<u16>,
+    /// Colour family, for codes.
+    pub family: Option<String>,
+    /// Events.
+    pub count: u64,
+}
+
+/// Reply to `GET /log/top`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TopReply {
+    /// The range searched.
+    pub range: Range,
+    /// The field.
+    pub field: String,
+    /// Values by count, largest first.
+    pub values: Vec<Count>,
+    /// Events with values that are not listed.
+    pub other: u64,
+    /// Events in all.
+    pub total: u64,
+}
+
+/// Reply to `GET /log/summary`: the figures of the Overview.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Summary {
+    /// The range searched.
+    pub range: Range,
+    /// Figures of the range.
+    pub current: Figures,
+    /// Figures of the range of the same length just before.
+    pub previous: Figures,
+}
+
+/// Figures of one range.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Figures {
+    /// Queries.
+    pub queries: u64,
+    /// Blocked by policy.
+    pub blocked: u64,
+    /// Answered with SERVFAIL.
+    pub servfail: u64,
+    /// Answered with NXDOMAIN.
+    pub nxdomain: u64,
+    /// Answered from the cache, stale included.
+    pub cache_hits: u64,
+    /// Distinct clients.
+    pub clients: u64,
+    /// Median latency, milliseconds; null without queries.
+    pub latency_p50_ms: Option<f64>,
+    /// 95th percentile of latency, milliseconds.
+    pub latency_p95_ms: Option<f64>,
+}
+
+/// Reply to `GET /log/check`: whether a search can be read.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CheckReply {
+    /// The search written back in its plainest form; null when it cannot be read.
+    pub canonical: Option<String>,
+    /// What is wrong; empty when nothing is.
+    pub faults: Vec<SearchFault>,
+}
+
+/// A fault in a search text.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct SearchFault {
+    /// First byte of the place at fault.
+    pub start: usize,
+    /// Byte after the last.
+    pub end: usize,
+    /// What is wrong there.
+    pub message: String,
+    /// What may have been meant; the text to put there instead.
+    pub suggestion: Option<String>,
+}
+
+/// One event of `GET /log/tail` (server-sent events, name `rows`).
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct TailRows {
+    /// New events that match, newest first.
+    pub rows: Vec<EventRow>,
+    /// Matching events left out because more came than are sent.
+    pub skipped: u64,
+}
+
+/// One named code (`GET /codes`).
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CodeEntry {
+    /// Mnemonic.
+    pub name: String,
+    /// Number on the wire.
+    pub number: u16,
+    /// Where it travels.
+    pub place: String,
+    /// Defining documents.
+    pub rfc: String,
+    /// What it means.
+    pub meaning: String,
+    /// Colour family.
+    pub family: String,
+}
+
+/// One field one can search (`GET /fields`).
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct FieldEntry {
+    /// Its name.
+    pub name: String,
+    /// Other names it answers to.
+    pub aliases: Vec<String>,
+    /// `code`, `name`, `address`, `number`, `duration`, `size`, `word`, `text`, `time`.
+    pub kind: String,
+    /// What it holds.
+    pub about: String,
+    /// Examples.
+    pub examples: Vec<String>,
+    /// All values, where they are few and fixed.
+    pub values: Vec<String>,
+}
+
+/// `GET /status`: how the server is.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Status {
+    /// Version of the product.
+    pub version: String,
+    /// Started, RFC 3339.
+    pub started: String,
+    /// `ok`, `warn`, `fail`: the worst of `notes`.
+    pub health: String,
+    /// What an operator should know now.
+    pub notes: Vec<StatusNote>,
+    /// Addresses answered on, such as `udp://127.0.0.1:53`.
+    pub listeners: Vec<String>,
+    /// Upstreams.
+    pub upstreams: Vec<UpstreamStatus>,
+    /// Lists.
+    pub lists: Vec<ListStatus>,
+    /// The log.
+    pub log: LogStatus,
+}
+
+/// Something an operator should know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StatusNote {
+    /// `ok`, `warn`, `fail`.
+    pub level: String,
+    /// The part it is about, such as `log` or `list ads`.
+    pub part: String,
+    /// What happened.
+    pub text: String,
+}
+
+/// One upstream.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct UpstreamStatus {
+    /// Such as `udp://192.0.2.53:53`.
+    pub name: String,
+    /// The suffix it serves; `.` for all.
+    pub suffix: String,
+    /// Whether it is being asked.
+    pub healthy: bool,
+    /// Smoothed time, milliseconds; null before the first reply.
+    pub latency_ms: Option<f64>,
+    /// Queries sent.
+    pub sent: u64,
+    /// Queries that failed.
+    pub failed: u64,
+}
+
+/// One list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ListStatus {
+    /// Its name.
+    pub name: String,
+    /// `allow` or `block`.
+    pub action: String,
+    /// File or URL.
+    pub source: String,
+    /// Rules in force.
+    pub rules: u64,
+    /// Lines that could not be read.
+    pub rejected: u64,
+    /// The first of them, with line numbers.
+    pub faults: Vec<ListFault>,
+    /// Read last, RFC 3339; null when never.
+    pub loaded: Option<String>,
+    /// Why the last refresh failed; the last good copy stays in force.
+    pub error: Option<String>,
+}
+
+/// A list line that could not be read.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct ListFault {
+    /// Line number from 1.
+    pub line: u64,
+    /// The line, shortened.
+    pub text: String,
+    /// Why.
+    pub reason: String,
+}
+
+/// How the log is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
+pub struct LogStatus {
+    /// Events kept.
+    pub rows: u64,
+    /// Bytes on disk.
+    pub bytes: u64,
+    /// Segments.
+    pub segments: u64,
+    /// Events not yet in a segment.
+    pub live_rows: u64,
+    /// Oldest event, RFC 3339.
+    pub oldest: Option<String>,
+    /// Events lost because the log could not keep up or could not be written.
+    pub dropped: u64,
+    /// Why the log is not being written; null when it is.
+    pub stopped: Option<String>,
+}
+
+/// Every error of the API (RFC 9457, `application/problem+json`).
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Problem {
+    /// HTTP status.
+    pub status: u16,
+    /// In short.
+    pub title: String,
+    /// What happened, for someone who can act.
+    pub detail: String,
+    /// Places in the search text, for faults there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub faults: Vec<SearchFault>,
+}

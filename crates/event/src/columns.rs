@@ -1,0 +1,290 @@
+//! Columns: the one schema that live rows, log records, segments and searches share.
+//!
+//! Enums are stored as their numbers, addresses as 16 bytes (IPv4 mapped into IPv6), times as microseconds UTC. A
+//! column is never renamed or given another type; a new one is added at the end, nullable, and
+//! `SCHEMA_VERSION` goes up.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::{
+    ArrayRef, FixedSizeBinaryBuilder, ListBuilder, RecordBatch, StringBuilder, StringDictionaryBuilder,
+    TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
+};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, UInt16Type};
+
+use crate::Event;
+use wire::code::Code;
+
+/// Version of the schema below, written into every file.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Bytes of a stored client address.
+pub(crate) const ADDRESS_LEN: i32 = 16;
+
+static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let needed = |name: &str, data: DataType| Field::new(name, data, false);
+    let maybe = |name: &str, data: DataType| Field::new(name, data, true);
+    let list = |data: DataType| DataType::List(Arc::new(Field::new("item", data, true)));
+    let dictionary = || DataType::Dictionary(Box::new(DataType::UInt16), Box::new(DataType::Utf8));
+    Arc::new(Schema::new(vec![
+        needed("time", DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))),
+        needed("seq", DataType::UInt64),
+        needed("client", DataType::FixedSizeBinary(ADDRESS_LEN)),
+        needed("client_port", DataType::UInt16),
+        needed("transport", DataType::UInt8),
+        needed("opcode", DataType::UInt8),
+        maybe("domain", DataType::Utf8),
+        maybe("reg_domain", DataType::Utf8),
+        needed("qtype", DataType::UInt16),
+        needed("qclass", DataType::UInt16),
+        needed("flags", DataType::UInt16),
+        needed("outcome", DataType::UInt8),
+        maybe("rcode_header", DataType::UInt8),
+        maybe("rcode", DataType::UInt16),
+        maybe("tsig_error", DataType::UInt16),
+        maybe("tkey_error", DataType::UInt16),
+        maybe("code", DataType::UInt16),
+        maybe("ede", list(DataType::UInt16)),
+        maybe("ede_text", list(DataType::Utf8)),
+        maybe("answer", DataType::Utf8),
+        needed("answer_count", DataType::UInt16),
+        maybe("ttl", DataType::UInt32),
+        needed("action", DataType::UInt8),
+        maybe("list", dictionary()),
+        maybe("rule", DataType::Utf8),
+        maybe("trace", DataType::Utf8),
+        needed("cache", DataType::UInt8),
+        maybe("upstream", dictionary()),
+        maybe("upstream_latency", DataType::UInt32),
+        needed("attempts", DataType::UInt8),
+        needed("latency", DataType::UInt32),
+        needed("query_size", DataType::UInt16),
+        needed("reply_size", DataType::UInt16),
+    ]))
+});
+
+/// The Arrow schema of events.
+#[must_use]
+pub fn schema() -> SchemaRef {
+    Arc::clone(&SCHEMA)
+}
+
+/// The 16 bytes an address is stored as.
+#[must_use]
+pub fn address_bytes(address: IpAddr) -> [u8; 16] {
+    match address {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+/// The address stored as these bytes; mapped IPv4 comes back as IPv4.
+#[must_use]
+pub fn address_from_bytes(bytes: [u8; 16]) -> IpAddr {
+    IpAddr::V6(Ipv6Addr::from(bytes)).to_canonical()
+}
+
+/// The part of a name that somebody registered (public suffix plus one label); `None` for suffixes themselves.
+#[must_use]
+pub fn reg_domain(domain: &str) -> Option<&str> {
+    psl::domain_str(domain)
+}
+
+/// Collects events into columns.
+pub struct Builder {
+    next_seq: u64,
+    rows: usize,
+    time: TimestampMicrosecondBuilder,
+    seq: UInt64Builder,
+    client: FixedSizeBinaryBuilder,
+    client_port: UInt16Builder,
+    transport: UInt8Builder,
+    opcode: UInt8Builder,
+    domain: StringBuilder,
+    reg_domain: StringBuilder,
+    qtype: UInt16Builder,
+    qclass: UInt16Builder,
+    flags: UInt16Builder,
+    outcome: UInt8Builder,
+    rcode_header: UInt8Builder,
+    rcode: UInt16Builder,
+    tsig_error: UInt16Builder,
+    tkey_error: UInt16Builder,
+    code: UInt16Builder,
+    ede: ListBuilder<UInt16Builder>,
+    ede_text: ListBuilder<StringBuilder>,
+    answer: StringBuilder,
+    answer_count: UInt16Builder,
+    ttl: UInt32Builder,
+    action: UInt8Builder,
+    list: StringDictionaryBuilder<UInt16Type>,
+    rule: StringBuilder,
+    trace: StringBuilder,
+    cache: UInt8Builder,
+    upstream: StringDictionaryBuilder<UInt16Type>,
+    upstream_latency: UInt32Builder,
+    attempts: UInt8Builder,
+    latency: UInt32Builder,
+    query_size: UInt16Builder,
+    reply_size: UInt16Builder,
+}
+
+impl Builder {
+    /// Starts an empty batch whose first event gets number `first_seq`.
+    #[must_use]
+    pub fn new(first_seq: u64) -> Builder {
+        Builder {
+            next_seq: first_seq,
+            rows: 0,
+            time: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
+            seq: UInt64Builder::new(),
+            client: FixedSizeBinaryBuilder::new(ADDRESS_LEN),
+            client_port: UInt16Builder::new(),
+            transport: UInt8Builder::new(),
+            opcode: UInt8Builder::new(),
+            domain: StringBuilder::new(),
+            reg_domain: StringBuilder::new(),
+            qtype: UInt16Builder::new(),
+            qclass: UInt16Builder::new(),
+            flags: UInt16Builder::new(),
+            outcome: UInt8Builder::new(),
+            rcode_header: UInt8Builder::new(),
+            rcode: UInt16Builder::new(),
+            tsig_error: UInt16Builder::new(),
+            tkey_error: UInt16Builder::new(),
+            code: UInt16Builder::new(),
+            ede: ListBuilder::new(UInt16Builder::new()),
+            ede_text: ListBuilder::new(StringBuilder::new()),
+            answer: StringBuilder::new(),
+            answer_count: UInt16Builder::new(),
+            ttl: UInt32Builder::new(),
+            action: UInt8Builder::new(),
+            list: StringDictionaryBuilder::new(),
+            rule: StringBuilder::new(),
+            trace: StringBuilder::new(),
+            cache: UInt8Builder::new(),
+            upstream: StringDictionaryBuilder::new(),
+            upstream_latency: UInt32Builder::new(),
+            attempts: UInt8Builder::new(),
+            latency: UInt32Builder::new(),
+            query_size: UInt16Builder::new(),
+            reply_size: UInt16Builder::new(),
+        }
+    }
+
+    /// Events collected since the last `finish`.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether nothing was collected since the last `finish`.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// The number the next event gets.
+    #[must_use]
+    pub fn next_seq(&self) -> u64 {
+        self.next_seq
+    }
+
+    /// Adds one event.
+    pub fn push(&mut self, event: &Event) {
+        self.time.append_value(event.time_micros);
+        self.seq.append_value(self.next_seq);
+        self.next_seq += 1;
+        self.rows += 1;
+        // `append_value` fails only on a wrong length, which the array type rules out.
+        let _ = self.client.append_value(address_bytes(event.client));
+        self.client_port.append_value(event.client_port);
+        self.transport.append_value(event.transport.number());
+        self.opcode.append_value(event.opcode);
+        self.domain.append_option(event.domain.as_deref());
+        self.reg_domain.append_option(event.domain.as_deref().and_then(reg_domain));
+        self.qtype.append_value(event.qtype);
+        self.qclass.append_value(event.qclass);
+        self.flags.append_value(event.flags.0);
+        self.outcome.append_value(event.outcome.number());
+        self.rcode_header.append_option(event.rcode.map(|rcode| (rcode & 0xf) as u8));
+        self.rcode.append_option(event.rcode);
+        self.tsig_error.append_option(event.tsig_error);
+        self.tkey_error.append_option(event.tkey_error);
+        let code = Code::derive(event.rcode, event.tsig_error, event.tkey_error);
+        self.code.append_option(code.map(Code::key));
+        for ede in event.ede.iter() {
+            self.ede.values().append_value(ede.code);
+            self.ede_text.values().append_value(&ede.text);
+        }
+        self.ede.append(!event.ede.is_empty());
+        self.ede_text.append(!event.ede.is_empty());
+        self.answer.append_option(event.answer.as_deref());
+        self.answer_count.append_value(event.answer_count);
+        self.ttl.append_option(event.ttl);
+        self.action.append_value(event.action.number());
+        append_word(&mut self.list, event.list.as_deref());
+        self.rule.append_option(event.rule.as_deref());
+        self.trace.append_option(event.trace.as_deref());
+        self.cache.append_value(event.cache.number());
+        append_word(&mut self.upstream, event.upstream.as_deref());
+        self.upstream_latency.append_option(event.upstream_latency_micros);
+        self.attempts.append_value(event.attempts);
+        self.latency.append_value(event.latency_micros);
+        self.query_size.append_value(event.query_size);
+        self.reply_size.append_value(event.reply_size);
+    }
+
+    /// Ends the batch and starts the next one, numbered on.
+    #[must_use]
+    pub fn finish(&mut self) -> RecordBatch {
+        self.rows = 0;
+        let columns: Vec<ArrayRef> = vec![
+            Arc::new(self.time.finish()),
+            Arc::new(self.seq.finish()),
+            Arc::new(self.client.finish()),
+            Arc::new(self.client_port.finish()),
+            Arc::new(self.transport.finish()),
+            Arc::new(self.opcode.finish()),
+            Arc::new(self.domain.finish()),
+            Arc::new(self.reg_domain.finish()),
+            Arc::new(self.qtype.finish()),
+            Arc::new(self.qclass.finish()),
+            Arc::new(self.flags.finish()),
+            Arc::new(self.outcome.finish()),
+            Arc::new(self.rcode_header.finish()),
+            Arc::new(self.rcode.finish()),
+            Arc::new(self.tsig_error.finish()),
+            Arc::new(self.tkey_error.finish()),
+            Arc::new(self.code.finish()),
+            Arc::new(self.ede.finish()),
+            Arc::new(self.ede_text.finish()),
+            Arc::new(self.answer.finish()),
+            Arc::new(self.answer_count.finish()),
+            Arc::new(self.ttl.finish()),
+            Arc::new(self.action.finish()),
+            Arc::new(self.list.finish()),
+            Arc::new(self.rule.finish()),
+            Arc::new(self.trace.finish()),
+            Arc::new(self.cache.finish()),
+            Arc::new(self.upstream.finish()),
+            Arc::new(self.upstream_latency.finish()),
+            Arc::new(self.attempts.finish()),
+            Arc::new(self.latency.finish()),
+            Arc::new(self.query_size.finish()),
+            Arc::new(self.reply_size.finish()),
+        ];
+        #[expect(clippy::expect_used, reason = "columns above are the schema's, in order, all of one length")]
+        RecordBatch::try_new(schema(), columns).expect("columns fit the schema")
+    }
+}
+
+/// Appends a word to a dictionary column. A dictionary past its 65,536 words of one batch stores null rather than failing:
+/// lists and upstreams number in the tens.
+fn append_word(column: &mut StringDictionaryBuilder<UInt16Type>, word: Option<&str>) {
+    match word {
+        Some(word) if column.append(word).is_ok() => {}
+        _ => column.append_null(),
+    }
+}

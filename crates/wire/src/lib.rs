@@ -1,0 +1,2 @@
+//! DNS bytes.
+pub mod code;
