@@ -141,7 +141,13 @@ impl Searcher {
     }
 
     /// Newest rows first, at most `limit`, older than `after`.
-    pub async fn rows(&self, _search: &Search, _window: Window, _after: Option<Cursor>, _limit: usize) -> Result<Vec<Row>, SearchError> {
+    pub async fn rows(
+        &self,
+        _search: &Search,
+        _window: Window,
+        _after: Option<Cursor>,
+        _limit: usize,
+    ) -> Result<Vec<Row>, SearchError> {
         todo!()
     }
 
@@ -156,7 +162,13 @@ impl Searcher {
     }
 
     /// Counts over time, one line per value of `by`, at most `points` points.
-    pub async fn series(&self, _search: &Search, _window: Window, _by: &str, _points: usize) -> Result<Series, SearchError> {
+    pub async fn series(
+        &self,
+        _search: &Search,
+        _window: Window,
+        _by: &str,
+        _points: usize,
+    ) -> Result<Series, SearchError> {
         todo!()
     }
 
@@ -166,7 +178,13 @@ impl Searcher {
     }
 
     /// Like `top`, for several fields, each counted without the search's own top-level terms on that field.
-    pub async fn facets(&self, _search: &Search, _window: Window, _fields: &[&str], _n: usize) -> Result<Vec<Top>, SearchError> {
+    pub async fn facets(
+        &self,
+        _search: &Search,
+        _window: Window,
+        _fields: &[&str],
+        _n: usize,
+    ) -> Result<Vec<Top>, SearchError> {
         todo!()
     }
 
