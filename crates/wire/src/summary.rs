@@ -1,0 +1,1 @@
+//! Answers in short: one line of text for the log.
