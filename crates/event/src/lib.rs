@@ -88,3 +88,10 @@ pub struct Event {
     /// Bytes of the reply; 0 when there was none.
     pub reply_size: u16,
 }
+
+/// Where the walk of a query leaves its events. An answer never waits for its event: `offer` returns at once, and a
+/// sink that is full drops the event and counts it.
+pub trait Sink: Send {
+    /// Takes one event, or drops and counts it.
+    fn offer(&mut self, event: Event);
+}

@@ -154,3 +154,33 @@ impl Policy {
         todo!()
     }
 }
+
+/// What the walk of a query sees of policy: swapped as a whole by one pointer.
+pub struct Snapshot {
+    /// The rules.
+    pub policy: Policy,
+    /// How a block is answered.
+    pub block: BlockAnswer,
+    /// Networks that may ask at all; everyone else gets REFUSED with EDE 18.
+    pub admitted: Vec<Network>,
+    /// Counts snapshots; caches in front of policy die with their epoch.
+    pub epoch: u64,
+}
+
+/// How a block is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockAnswer {
+    /// The form.
+    pub kind: wire::reply::BlockReply,
+    /// TTL of the block answer, seconds.
+    pub ttl: u32,
+}
+
+/// A network such as `10.0.0.0/8` or `fd00::/8`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network {
+    /// First address.
+    pub address: std::net::IpAddr,
+    /// Bits that count.
+    pub prefix: u8,
+}

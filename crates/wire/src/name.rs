@@ -10,7 +10,7 @@ pub const LABEL_LEN_MAX: usize = 63;
 pub struct Name<'a>(&'a [u8]);
 
 /// A name folded to lower case, held inline: what is compared, hashed and kept.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Folded {
     len: u8,
     octets: [u8; NAME_LEN_MAX],
