@@ -7,6 +7,7 @@ mod columns;
 mod row;
 mod words;
 
+pub use arrow::array::RecordBatch as Batch;
 pub use columns::{Builder, SCHEMA_VERSION, address_bytes, address_from_bytes, reg_domain, schema};
 pub use row::{NotEvents, Row, rows};
 pub use words::{Action, CacheState, Flags, Outcome, Transport};
