@@ -3,10 +3,12 @@
 //! `Event` is the only word the walk of a query and the walk of an event share. This crate knows how an event
 //! looks in memory and in Arrow columns; it knows nothing of files, searches or how an answer was found.
 
+mod about;
 mod columns;
 mod row;
 mod words;
 
+pub use about::column_about;
 pub use arrow::array::RecordBatch as Batch;
 pub use columns::{Builder, SCHEMA_VERSION, address_bytes, address_from_bytes, reg_domain, schema};
 pub use row::{NotEvents, Row, rows};

@@ -1,4 +1,4 @@
-//! The API's description of itself, made from the handlers; `crates/api/openapi.json` is its checked-in copy.
+//! The API's description of itself, made from the handlers; the reference keeps a checked-in copy.
 
 use axum::http::header;
 use axum::response::IntoResponse;
@@ -44,7 +44,7 @@ pub(crate) async fn serve() -> impl IntoResponse {
 mod tests {
     #[test]
     fn the_checked_in_description_is_current() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../api/openapi.json");
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/src/reference/openapi.json");
         let kept = std::fs::read_to_string(path).unwrap_or_default();
         assert!(
             kept == super::document(),

@@ -1,0 +1,85 @@
+//! The file as written: optional, forgiving of order, strict about unknown keys. Lives for a few milliseconds.
+
+use serde::Deserialize;
+use toml::Spanned;
+
+type Written<T> = Option<Spanned<T>>;
+
+/// The whole file.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) state: Written<String>,
+    pub(super) listen: Listen,
+    pub(super) upstream: Vec<Upstream>,
+    pub(super) cache: Cache,
+    pub(super) list: Vec<List>,
+    pub(super) block: Block,
+    pub(super) clients: Clients,
+    pub(super) log: Log,
+    pub(super) web: Web,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Listen {
+    pub(super) dns: Written<Vec<String>>,
+    pub(super) threads: Written<i64>,
+    pub(super) udp_size: Written<i64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Upstream {
+    pub(super) suffix: Written<String>,
+    pub(super) servers: Written<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Cache {
+    pub(super) size: Written<String>,
+    pub(super) ttl_min: Written<String>,
+    pub(super) ttl_max: Written<String>,
+    pub(super) negative_ttl_max: Written<String>,
+    pub(super) failure_ttl: Written<String>,
+    pub(super) stale_max: Written<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct List {
+    pub(super) name: Written<String>,
+    pub(super) source: Written<String>,
+    pub(super) action: Written<String>,
+    pub(super) format: Written<String>,
+    pub(super) ede: Written<String>,
+    pub(super) refresh: Written<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Block {
+    pub(super) answer: Written<String>,
+    pub(super) ttl: Written<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Clients {
+    pub(super) allow: Written<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Log {
+    pub(super) folder: Written<String>,
+    pub(super) keep_age: Written<String>,
+    pub(super) keep_bytes: Written<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Web {
+    pub(super) listen: Written<String>,
+}

@@ -1,0 +1,197 @@
+//! The configuration file: as written, as resolved, and how both are shown.
+//!
+//! The file is a guest: every key is optional, and no file at all is a good file. `read` turns text into settings and
+//! reports every mistake with its line; it opens nothing and looks at no system state.
+
+mod file;
+mod settle;
+mod values;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use settle::{about, read};
+
+/// Longest configuration file, bytes.
+pub const FILE_BYTES_MAX: usize = 1 << 20;
+
+/// What runs: no options left.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Folder for everything kept: log, last good copies of lists, the command line's key.
+    pub state: PathBuf,
+    /// Where queries are answered; `None`: port 53 of the loopback addresses where allowed, else 5353.
+    pub listen_dns: Option<Vec<SocketAddr>>,
+    /// Answering threads; 0 is one for each core.
+    pub threads: usize,
+    /// Largest reply over UDP, octets.
+    pub udp_size: u16,
+    /// Upstreams by suffix; without one for `.` the system's resolvers serve it.
+    pub upstreams: Vec<UpstreamGroup>,
+    /// The cache.
+    pub cache: cache::Settings,
+    /// Lists in order.
+    pub lists: Vec<List>,
+    /// How a block is answered.
+    pub block: policy::BlockAnswer,
+    /// Networks that may ask.
+    pub clients: Vec<policy::Network>,
+    /// The log.
+    pub log: Log,
+    /// Where dashboard and API are served; `None` is off.
+    pub web_listen: Option<SocketAddr>,
+    /// Every setting with its value and where it came from, in the order of the file.
+    pub shown: Vec<Shown>,
+}
+
+/// Upstreams that serve one suffix.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UpstreamGroup {
+    /// The suffix as text; `.` for all.
+    pub suffix: String,
+    /// Servers, all equal: the quickest healthy one is asked.
+    pub servers: Vec<Server>,
+}
+
+/// One upstream server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Server {
+    /// How it is spoken to first; UDP falls back to TCP for long answers.
+    pub transport: ServerTransport,
+    /// Address and port.
+    pub address: SocketAddr,
+}
+
+/// How an upstream is spoken to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerTransport {
+    /// UDP, TCP for what does not fit.
+    Udp,
+    /// TCP only.
+    Tcp,
+}
+
+/// One list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct List {
+    /// Name, action, format and EDE.
+    pub info: policy::ListInfo,
+    /// File path or http(s) URL.
+    pub source: String,
+    /// Time between two readings.
+    pub refresh: Duration,
+}
+
+/// How the log is kept.
+#[derive(Clone, Debug)]
+pub struct Log {
+    /// Folder; `None` is `log` in the state folder.
+    pub folder: Option<PathBuf>,
+    /// Events older than this are dropped by whole hours.
+    pub keep_age: Option<Duration>,
+    /// Oldest hours are dropped when the log is larger.
+    pub keep_bytes: Option<u64>,
+}
+
+/// One setting as shown.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shown {
+    /// Section and key, such as `cache.size`; array sections carry their place: `list[0].name`.
+    pub key: String,
+    /// Value as TOML.
+    pub value: String,
+    /// Line in the file; `None`: the default.
+    pub line: Option<usize>,
+}
+
+/// A mistake in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Line from 1; `None` when the mistake has no one place.
+    pub line: Option<usize>,
+    /// What is wrong.
+    pub message: String,
+    /// What may have been meant.
+    pub suggestion: Option<String>,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(line) = self.line {
+            write!(f, "line {line}: ")?;
+        }
+        f.write_str(&self.message)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, "; did you mean \"{suggestion}\"?"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Config {
+    /// Folder of the log.
+    #[must_use]
+    pub fn log_folder(&self) -> PathBuf {
+        self.log.folder.clone().unwrap_or_else(|| self.state.join("log"))
+    }
+
+    /// The settings as a TOML file that says where each value came from.
+    #[must_use]
+    pub fn show(&self, file: &str) -> String {
+        let origin = |shown: &Shown| match shown.line {
+            Some(line) => format!("{file}:{line}"),
+            None => "default".to_owned(),
+        };
+        let width = self.shown.iter().map(|shown| last_part(&shown.key).len() + shown.value.len()).max().unwrap_or(0);
+        sections(&self.shown, |shown, key| {
+            let gap = (width + 1).saturating_sub(key.len() + shown.value.len()).min(60);
+            format!("{key} = {}{} # {}\n", shown.value, " ".repeat(gap), origin(shown))
+        })
+    }
+}
+
+/// The default file: every key with what it does, commented out at its default, and examples of the array sections.
+#[must_use]
+pub fn default_file() -> String {
+    let head = "# Nameward: every setting at its default. Uncomment what you change; `nameward config check` tells what is\n\
+                # wrong with a file, `nameward config show` what each setting came to be and why. SIGHUP reloads.\n";
+    let body = match read("", std::path::Path::new("/var/lib/nameward")) {
+        Ok(config) => sections(&config.shown, |shown, key| {
+            format!("{}\n#{key} = {}\n", commented(about(&shown.key)), shown.value)
+        }),
+        Err(_) => String::new(),
+    };
+    format!("{head}{body}{}", settle::EXAMPLES)
+}
+
+fn commented(text: &str) -> String {
+    text.lines().map(|line| format!("# {line}")).collect::<Vec<_>>().join("\n")
+}
+
+/// Lays settings out under their section headings.
+fn sections(shown: &[Shown], line: impl Fn(&Shown, &str) -> String) -> String {
+    let mut text = String::new();
+    let mut open = "";
+    for setting in shown {
+        let (section, key) = setting.key.rsplit_once('.').unwrap_or(("", &setting.key));
+        if section != open {
+            open = section;
+            let heading = match section.split_once('[') {
+                Some((array, _)) => format!("\n[[{array}]]\n"),
+                None => format!("\n[{section}]\n"),
+            };
+            text.push_str(&heading);
+        }
+        text.push_str(&line(setting, key));
+    }
+    text
+}
+
+fn last_part(key: &str) -> &str {
+    key.rsplit_once('.').map_or(key, |(_, key)| key)
+}
+
+#[cfg(test)]
+mod tests;

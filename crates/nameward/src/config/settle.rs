@@ -1,0 +1,366 @@
+//! From the file as written to the settings that run: every default visible here, every mistake collected.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use policy::{BlockAnswer, Format, ListAction, ListInfo, Network};
+use serde::Serialize;
+use toml::Spanned;
+use wire::reply::{BlockReply, UDP_SIZE_DEFAULT};
+
+use super::file::{self, File};
+use super::{Config, FILE_BYTES_MAX, Fault, List, Log, Shown, UpstreamGroup, values};
+
+/// Most lists: each has a bit in a rule's set.
+const LISTS_MAX: usize = 255;
+/// Most answering threads.
+const THREADS_MAX: i64 = 256;
+
+/// Networks that may ask when the file says nothing: this machine and private networks.
+const CLIENTS_DEFAULT: [&str; 8] = [
+    "127.0.0.0/8",
+    "::1/128",
+    "10.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "169.254.0.0/16",
+    "fc00::/7",
+    "fe80::/10",
+];
+
+/// What each key does, in the words of the reference.
+const ABOUT: &[(&str, &str)] = &[
+    ("state", "Folder for everything kept: the log, last good copies of lists, the command line's key."),
+    (
+        "listen.dns",
+        "Addresses on which queries are answered, UDP and TCP. Empty: port 53 of 127.0.0.1 and ::1 where allowed,\nelse 5353.",
+    ),
+    ("listen.threads", "Threads that answer UDP; 0 is one for each core."),
+    ("listen.udp_size", "Largest reply over UDP, octets (512 to 4096). 1232 never needs fragments."),
+    ("upstream.suffix", "Names these servers are asked for: the suffix and everything below; \".\" is all."),
+    (
+        "upstream.servers",
+        "Servers such as \"192.0.2.53\", \"udp://192.0.2.53:53\" or \"tcp://[2001:db8::53]\". The quickest healthy one is\nasked. Without an upstream for \".\" the system's resolvers (/etc/resolv.conf) are asked.",
+    ),
+    ("cache.size", "Memory for answers."),
+    ("cache.ttl_min", "Shortest time an answer is kept."),
+    ("cache.ttl_max", "Longest time an answer is kept."),
+    ("cache.negative_ttl_max", "Longest time is kept that a name or type does not exist (RFC 2308)."),
+    ("cache.failure_ttl", "How long a failure is kept before the upstreams are asked again (RFC 9520)."),
+    ("cache.stale_max", "How long after its time an answer may be given when no upstream answers (RFC 8767); \"0\" is never."),
+    ("list.name", "Name shown with every block."),
+    ("list.source", "File, or http(s) URL. The last good copy stays in force when a source fails."),
+    ("list.action", "\"block\" or \"allow\". The most precise rule wins, allow wins a tie."),
+    ("list.format", "\"auto\", \"hosts\", \"domains\" or \"adblock\"."),
+    ("list.ede", "Extended error sent with a block: \"blocked\" (15), \"censored\" (16) or \"filtered\" (17)."),
+    ("list.refresh", "Time between two readings of the source."),
+    ("block.answer", "What a blocked question gets: \"nxdomain\", \"nodata\", \"refused\" or \"zero\" (0.0.0.0 and ::)."),
+    ("block.ttl", "How long clients may keep the block answer."),
+    ("clients.allow", "Networks that may ask; anyone else gets REFUSED with extended error 18."),
+    ("log.folder", "Folder of the log; empty: \"log\" in the state folder."),
+    ("log.keep_age", "Events older than this are dropped, by whole hours; \"0\" keeps them."),
+    ("log.keep_bytes", "The oldest hours are dropped when the log is larger; \"0\" has no bound."),
+    ("web.listen", "Address of dashboard and API; empty turns them off."),
+];
+
+/// Examples of the sections that may stand several times.
+pub(super) const EXAMPLES: &str = r#"
+# Upstreams; may stand several times, one for each suffix.
+#[[upstream]]
+#suffix = "."
+#servers = ["192.0.2.53", "tcp://192.0.2.54"]
+
+# Lists; may stand several times, in order.
+#[[list]]
+#name = "ads"
+#source = "https://lists.example/ads.txt"
+#action = "block"
+#format = "auto"
+#ede = "blocked"
+#refresh = "1 day"
+"#;
+
+/// What a key does. Array sections are found without their place.
+#[must_use]
+pub fn about(key: &str) -> &'static str {
+    let plain = match (key.split_once('['), key.split_once(']')) {
+        (Some((array, _)), Some((_, rest))) => format!("{array}{rest}"),
+        _ => key.to_owned(),
+    };
+    ABOUT.iter().find(|(known, _)| *known == plain).map_or("", |(_, about)| about)
+}
+
+/// Reads a file. `state` is the state folder when the file names none.
+///
+/// # Errors
+/// Every mistake found, in order of line. A file that is not TOML, or has an unknown key, gives that one.
+pub fn read(text: &str, state: &Path) -> Result<Config, Vec<Fault>> {
+    if text.len() > FILE_BYTES_MAX {
+        let message = format!("the file has {} bytes, at most {FILE_BYTES_MAX} are read", text.len());
+        return Err(vec![Fault { line: None, message, suggestion: None }]);
+    }
+    let file: File = toml::from_str(text).map_err(|error| vec![syntax_fault(text, &error)])?;
+    let mut settle = Settle { text, faults: Vec::new(), shown: Vec::new() };
+    let config = settle.config(file, state);
+    settle.faults.sort_by_key(|fault| fault.line);
+    match config {
+        Some(config) if settle.faults.is_empty() => Ok(Config { shown: settle.shown, ..config }),
+        _ => Err(settle.faults),
+    }
+}
+
+fn line_of(text: &str, offset: usize) -> usize {
+    text.as_bytes().iter().take(offset).filter(|&&byte| byte == b'\n').count() + 1
+}
+
+/// A fault of the TOML reader, with a suggestion when a key is unknown.
+fn syntax_fault(text: &str, error: &toml::de::Error) -> Fault {
+    let line = error.span().map(|span| line_of(text, span.start));
+    let message = error.message().lines().next().unwrap_or("the file cannot be read").to_owned();
+    let Some(rest) = message.strip_prefix("unknown field `") else {
+        return Fault { line, message, suggestion: None };
+    };
+    let mut quoted = rest.split('`').step_by(2).filter(|word| !word.is_empty());
+    let key = quoted.next().unwrap_or_default().to_owned();
+    let known: Vec<&str> = rest.split('`').skip(2).step_by(2).collect();
+    let suggestion = values::nearest(&key, &known);
+    Fault { line, message: format!("unknown key \"{key}\"; known here: {}", known.join(", ")), suggestion }
+}
+
+struct Settle<'t> {
+    text: &'t str,
+    faults: Vec<Fault>,
+    shown: Vec<Shown>,
+}
+
+impl Settle<'_> {
+    fn fault(&mut self, line: Option<usize>, key: &str, message: &str, suggestion: Option<String>) {
+        self.faults.push(Fault { line, message: format!("{key}: {message}"), suggestion });
+    }
+
+    /// One setting: the value written, or the default, read by `read`; shown as written.
+    fn one<W: Serialize, T>(
+        &mut self,
+        key: &str,
+        written: Option<Spanned<W>>,
+        default: W,
+        read: impl FnOnce(&W) -> Result<T, (String, Option<String>)>,
+    ) -> Option<T> {
+        let line = written.as_ref().map(|written| line_of(self.text, written.span().start));
+        let value = written.map_or(default, Spanned::into_inner);
+        let text = toml::Value::try_from(&value).map_or_else(|_| String::new(), |value| value.to_string());
+        self.shown.push(Shown { key: key.to_owned(), value: text, line });
+        match read(&value) {
+            Ok(value) => Some(value),
+            Err((message, suggestion)) => {
+                self.fault(line, key, &message, suggestion);
+                None
+            }
+        }
+    }
+
+    fn text<T>(
+        &mut self,
+        key: &str,
+        written: Option<Spanned<String>>,
+        default: &str,
+        read: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
+        self.one(key, written, default.to_owned(), |text| read(text).map_err(|message| (message, None)))
+    }
+
+    fn config(&mut self, file: File, state: &Path) -> Option<Config> {
+        let state = self.text("state", file.state, &state.to_string_lossy(), path);
+        let (listen_dns, threads, udp_size) = self.listen(file.listen);
+        let cache = self.cache(file.cache);
+        let block = self.block(file.block);
+        let clients = self.one(
+            "clients.allow",
+            file.clients.allow,
+            CLIENTS_DEFAULT.iter().map(|&network| network.to_owned()).collect(),
+            |networks: &Vec<String>| {
+                let read = |text: &String| text.parse::<Network>().map_err(|error| (error.to_string(), None));
+                networks.iter().map(read).collect::<Result<Vec<_>, _>>()
+            },
+        );
+        let log = self.log(file.log);
+        let web_listen = self.text("web.listen", file.web.listen, "127.0.0.1:8053", |text| match text {
+            "" => Ok(None),
+            text => values::socket(text, 8053).map(Some),
+        });
+        let upstreams: Vec<Option<UpstreamGroup>> =
+            file.upstream.into_iter().enumerate().map(|(index, section)| self.upstream(index, section)).collect();
+        let lists = self.lists(file.list);
+        Some(Config {
+            state: state?,
+            listen_dns: listen_dns?,
+            threads: threads?,
+            udp_size: udp_size?,
+            upstreams: upstreams.into_iter().collect::<Option<_>>()?,
+            cache: cache?,
+            lists: lists?,
+            block: block?,
+            clients: clients?,
+            log: log?,
+            web_listen: web_listen?,
+            shown: Vec::new(),
+        })
+    }
+
+    #[expect(clippy::type_complexity, reason = "the three settings of one section, each absent when at fault")]
+    fn listen(
+        &mut self,
+        section: file::Listen,
+    ) -> (Option<Option<Vec<std::net::SocketAddr>>>, Option<usize>, Option<u16>) {
+        let dns = self.one("listen.dns", section.dns, Vec::new(), |addresses: &Vec<String>| {
+            let read = |text: &String| values::socket(text, 53).map_err(|message| (message, None));
+            let addresses = addresses.iter().map(read).collect::<Result<Vec<_>, _>>()?;
+            Ok((!addresses.is_empty()).then_some(addresses))
+        });
+        let threads = self.one("listen.threads", section.threads, 0, |&threads| {
+            whole(threads, 0, THREADS_MAX).map(|threads| threads as usize)
+        });
+        let udp_size = self.one("listen.udp_size", section.udp_size, i64::from(UDP_SIZE_DEFAULT), |&size| {
+            whole(size, 512, 4096).map(|size| size as u16)
+        });
+        (dns, threads, udp_size)
+    }
+
+    fn upstream(&mut self, index: usize, section: file::Upstream) -> Option<UpstreamGroup> {
+        let suffix = self.text(&format!("upstream[{index}].suffix"), section.suffix, ".", |text| {
+            match wire::name::Folded::from_text(text) {
+                Some(_) => Ok(text.to_owned()),
+                None => Err(format!("\"{text}\" is no name")),
+            }
+        });
+        let servers = self.one(
+            &format!("upstream[{index}].servers"),
+            section.servers,
+            Vec::new(),
+            |servers: &Vec<String>| {
+                if servers.is_empty() {
+                    return Err(("at least one server is needed".to_owned(), None));
+                }
+                let read = |text: &String| values::server(text).map_err(|message| (message, None));
+                servers.iter().map(read).collect::<Result<Vec<_>, _>>()
+            },
+        );
+        Some(UpstreamGroup { suffix: suffix?, servers: servers? })
+    }
+
+    fn cache(&mut self, section: file::Cache) -> Option<cache::Settings> {
+        let size = self.text("cache.size", section.size, "256 MiB", |text| match values::bytes(text)? {
+            bytes if bytes < 1 << 20 => Err("at least 1 MiB".to_owned()),
+            bytes => usize::try_from(bytes).map_err(|_| "more memory than this machine can address".to_owned()),
+        });
+        let ttl_min = self.text("cache.ttl_min", section.ttl_min, "0s", values::ttl);
+        let ttl_max = self.text("cache.ttl_max", section.ttl_max, "1 day", values::ttl);
+        let negative = self.text("cache.negative_ttl_max", section.negative_ttl_max, "3h", values::ttl);
+        let failure = self.text("cache.failure_ttl", section.failure_ttl, "5s", |text| match values::ttl(text)? {
+            seconds @ 1..=300 => Ok(seconds),
+            _ => Err("1 s to 5 min (RFC 9520)".to_owned()),
+        });
+        let stale = self.text("cache.stale_max", section.stale_max, "1 day", values::ttl);
+        let (ttl_min, ttl_max) = (ttl_min?, ttl_max?);
+        if ttl_min > ttl_max {
+            self.fault(None, "cache.ttl_min", "is more than cache.ttl_max", None);
+            return None;
+        }
+        Some(cache::Settings {
+            size_bytes: size?,
+            ttl_min,
+            ttl_max,
+            negative_ttl_max: negative?,
+            failure_ttl: failure?,
+            stale_max: stale?,
+            ..cache::Settings::default()
+        })
+    }
+
+    fn lists(&mut self, sections: Vec<file::List>) -> Option<Vec<List>> {
+        if sections.len() > LISTS_MAX {
+            self.fault(None, "list", &format!("{} lists, at most {LISTS_MAX}", sections.len()), None);
+            return None;
+        }
+        let lists: Vec<Option<List>> =
+            sections.into_iter().enumerate().map(|(index, section)| self.list(index, section)).collect();
+        let lists = lists.into_iter().collect::<Option<Vec<List>>>()?;
+        for (index, list) in lists.iter().enumerate() {
+            if lists.iter().take(index).any(|before| before.info.name == list.info.name) {
+                self.fault(None, &format!("list[{index}].name"), &format!("a second list is named \"{}\"", list.info.name), None);
+            }
+        }
+        Some(lists)
+    }
+
+    fn list(&mut self, index: usize, section: file::List) -> Option<List> {
+        let key = |name: &str| format!("list[{index}].{name}");
+        let name = self.text(&key("name"), section.name, "", |text| {
+            let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+            match text {
+                "" => Err("a list needs a name".to_owned()),
+                text if text.len() <= 64 && text.chars().all(plain) && !text.starts_with('.') => Ok(Arc::from(text)),
+                text => Err(format!("\"{text}\" is no list name: letters, digits, - _ . and at most 64 of them")),
+            }
+        });
+        let source = self.text(&key("source"), section.source, "", |text| match text {
+            "" => Err("a list needs a source: a file or an http(s) URL".to_owned()),
+            text => Ok(text.to_owned()),
+        });
+        let actions = [("block", ListAction::Block), ("allow", ListAction::Allow)];
+        let action = self.one(&key("action"), section.action, "block".to_owned(), |text| values::word(text, &actions));
+        let formats = [
+            ("auto", Format::Auto),
+            ("hosts", Format::Hosts),
+            ("domains", Format::Domains),
+            ("adblock", Format::Adblock),
+        ];
+        let format = self.one(&key("format"), section.format, "auto".to_owned(), |text| values::word(text, &formats));
+        let errors = [("blocked", 15), ("censored", 16), ("filtered", 17)];
+        let ede = self.one(&key("ede"), section.ede, "blocked".to_owned(), |text| values::word(text, &errors));
+        let refresh = self.text(&key("refresh"), section.refresh, "1 day", |text| match values::duration(text)? {
+            span if span.as_secs() < 60 => Err("at least 1 minute".to_owned()),
+            span => Ok(span),
+        });
+        let info = ListInfo { name: name?, action: action?, format: format?, ede: ede? };
+        Some(List { info, source: source?, refresh: refresh? })
+    }
+
+    fn block(&mut self, section: file::Block) -> Option<BlockAnswer> {
+        let answers = [
+            ("nxdomain", BlockReply::Nxdomain),
+            ("nodata", BlockReply::Nodata),
+            ("refused", BlockReply::Refused),
+            ("zero", BlockReply::ZeroAddress),
+        ];
+        let kind = self.one("block.answer", section.answer, "nxdomain".to_owned(), |text| values::word(text, &answers));
+        let ttl = self.text("block.ttl", section.ttl, "60s", values::ttl);
+        Some(BlockAnswer { kind: kind?, ttl: ttl? })
+    }
+
+    fn log(&mut self, section: file::Log) -> Option<Log> {
+        let folder = self.text("log.folder", section.folder, "", |text| match text {
+            "" => Ok(None),
+            text => path(text).map(Some),
+        });
+        let keep_age = self.text("log.keep_age", section.keep_age, "90 days", |text| match values::duration(text)? {
+            span if span.is_zero() => Ok(None),
+            span if span.as_secs() < 3600 => Err("at least 1 hour: the log is dropped by whole hours".to_owned()),
+            span => Ok(Some(span)),
+        });
+        let keep_bytes = self.text("log.keep_bytes", section.keep_bytes, "10 GiB", |text| match values::bytes(text)? {
+            0 => Ok(None),
+            bytes if bytes < 1 << 20 => Err("at least 1 MiB".to_owned()),
+            bytes => Ok(Some(bytes)),
+        });
+        Some(Log { folder: folder?, keep_age: keep_age?, keep_bytes: keep_bytes? })
+    }
+}
+
+fn path(text: &str) -> Result<PathBuf, String> {
+    if text.is_empty() || text.contains('\0') { Err("a folder is needed".to_owned()) } else { Ok(PathBuf::from(text)) }
+}
+
+fn whole(number: i64, min: i64, max: i64) -> Result<i64, (String, Option<String>)> {
+    if (min..=max).contains(&number) { Ok(number) } else { Err((format!("{number} is not within {min} to {max}"), None)) }
+}

@@ -1,0 +1,16 @@
+//! Reads the command line and the file, builds the rooms bottom-up, runs them, stops them top-down.
+//!
+//! A library only so that tests and fuzz targets reach `config`; the product is the binary.
+
+mod cli;
+mod client;
+pub mod config;
+mod demo;
+mod door;
+mod reference;
+mod resolvers;
+mod serve;
+mod status;
+mod table;
+
+pub use cli::run;

@@ -1,0 +1,119 @@
+//! Reference pages made from the code, so that they cannot be wrong: codes, extended errors, columns, search fields,
+//! settings, commands, and the API's description.
+
+use std::fmt::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use wire::code::CODES;
+use wire::ede::EDES;
+
+use crate::config;
+
+/// Writes every page into a folder.
+pub(crate) fn write(folder: &Path, commands: &[(String, String)]) -> anyhow::Result<()> {
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    let pages = [
+        ("return-codes.md", return_codes()),
+        ("extended-errors.md", extended_errors()),
+        ("columns.md", columns()),
+        ("search-fields.md", search_fields()),
+        ("config.md", settings()),
+        ("commands.md", command_line(commands)),
+        ("openapi.json", web::openapi_document()),
+    ];
+    for (name, text) in pages {
+        let path = folder.join(name);
+        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// A table in Markdown; cells lose what would break it.
+fn table(heads: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut text = format!("| {} |\n|{}\n", heads.join(" | "), "---|".repeat(heads.len()));
+    for row in rows {
+        let cells: Vec<String> = row.iter().map(|cell| cell.replace('|', "\\|").replace('\n', " ")).collect();
+        let _ = writeln!(text, "| {} |", cells.join(" | "));
+    }
+    text
+}
+
+fn code(text: &str) -> String {
+    format!("`{text}`")
+}
+
+fn codes(texts: &[&str]) -> String {
+    texts.iter().map(|text| code(text)).collect::<Vec<_>>().join(" ")
+}
+
+fn return_codes() -> String {
+    let rows = CODES.iter().map(|info| {
+        vec![
+            info.code.number().to_string(),
+            code(info.name),
+            info.place.to_owned(),
+            info.family.name().replace('_', " "),
+            info.rfc.to_owned(),
+            info.meaning.to_owned(),
+        ]
+    });
+    let heads = ["Number", "Name", "Travels in", "Family", "Defined by", "Meaning"];
+    format!(
+        "# Return codes\n\nThe code a person filters on is derived once: the TSIG error if it is not zero, else the TKEY error if it is \
+         not zero, else the RCODE of header and OPT. 16 has two names: `BADVERS` in OPT, `BADSIG` in TSIG and TKEY. Numbers \
+         without a name are written `CODE4001`.\n\n{}",
+        table(&heads, rows)
+    )
+}
+
+fn extended_errors() -> String {
+    let rows = EDES.iter().map(|info| {
+        vec![info.number.to_string(), info.name.to_owned(), info.rfc.to_owned(), info.meaning.to_owned()]
+    });
+    let heads = ["Number", "Name", "Defined by", "Meaning"];
+    format!("# Extended errors\n\nExtended DNS errors (RFC 8914) travel beside the return code; searched with `ede:`.\n\n{}", table(&heads, rows))
+}
+
+fn columns() -> String {
+    let schema = event::schema();
+    let rows = schema.fields().iter().map(|field| {
+        let null = if field.is_nullable() { "may be empty" } else { "" };
+        let about = event::column_about(field.name());
+        vec![code(field.name()), code(&field.data_type().to_string()), null.to_owned(), about.to_owned()]
+    });
+    format!(
+        "# Columns\n\nOne event is one row of these columns (schema version {}). Segments are Parquet files under \
+         `segments/day=YYYY-MM-DD/hour=HH/` in the log folder; any Parquet reader can open them.\n\n{}",
+        event::SCHEMA_VERSION,
+        table(&["Column", "Type", "", "Holds"], rows)
+    )
+}
+
+fn search_fields() -> String {
+    let rows = search::FIELDS.iter().map(|field| {
+        vec![code(field.name), codes(field.aliases), field.kind.to_owned(), field.about.to_owned(), codes(field.examples)]
+    });
+    let heads = ["Field", "Also", "Kind", "Holds", "Examples"];
+    format!(
+        "# Search fields\n\nThe same in the dashboard, the API and `nameward search`.\n\n{}",
+        table(&heads, rows)
+    )
+}
+
+fn settings() -> String {
+    format!(
+        "# Settings\n\nThe default file, as `nameward config default` prints it: every setting at its default.\n\n\
+         ```toml\n{}```\n",
+        config::default_file()
+    )
+}
+
+fn command_line(commands: &[(String, String)]) -> String {
+    let mut text = "# Commands\n".to_owned();
+    for (name, help) in commands {
+        let trimmed: Vec<&str> = help.lines().map(str::trim_end).collect();
+        let _ = write!(text, "\n## `{name}`\n\n```text\n{}\n```\n", trimmed.join("\n").trim_end());
+    }
+    text
+}

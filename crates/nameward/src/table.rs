@@ -1,0 +1,136 @@
+//! Events as lines for people: fixed columns first, then name and detail as the width allows.
+
+use std::fmt::Write as _;
+
+use api::EventRow;
+
+/// Narrowest line laid out; narrower terminals wrap.
+const WIDTH_MIN: usize = 80;
+
+/// How lines are laid out.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Layout {
+    /// Characters in a line.
+    pub(crate) width: usize,
+    /// Whether codes are coloured.
+    pub(crate) colour: bool,
+    /// Whether the day is shown beside the time.
+    pub(crate) day: bool,
+}
+
+impl Layout {
+    /// The heading above the lines.
+    pub(crate) fn heading(self) -> String {
+        let time = if self.day { "TIME (UTC)          " } else { "TIME (UTC)   " };
+        format!("{time} CLIENT           TYPE   CODE       ACTION    LATENCY CACHE NAME → ANSWER OR REASON")
+    }
+
+    /// One event.
+    pub(crate) fn line(self, row: &EventRow) -> String {
+        let time = if self.day { row.time.get(..19).unwrap_or("") } else { row.time.get(11..23).unwrap_or("") };
+        let time = time.replace('T', " ");
+        let code = row.code.as_deref().unwrap_or(&row.outcome);
+        let action = match (&row.list, row.action.as_str()) {
+            (_, "pass") => String::new(),
+            (Some(list), action) => format!("{action}:{list}"),
+            (None, action) => action.to_owned(),
+        };
+        let mut line = format!("{time}{} {:<16} {:<6} ", if self.day { " " } else { "" }, row.client, row.qtype);
+        let _ = write!(line, "{}{:<10}{} ", self.paint(row), code, if self.colour { "\x1b[0m" } else { "" });
+        let _ = write!(line, "{:<9} {:>7} {:<5} ", clip(&action, 9), latency(row.latency_ms), cache(&row.cache));
+        let painted = if self.colour { self.paint(row).len() + 4 } else { 0 };
+        let used = line.chars().count() - painted;
+        let room = self.width.max(WIDTH_MIN).saturating_sub(used);
+        line.push_str(&clip(&told(row), room));
+        line
+    }
+
+    fn paint(self, row: &EventRow) -> &'static str {
+        if !self.colour {
+            return "";
+        }
+        match row.code_family.as_deref() {
+            Some("answered") => "\x1b[34m",
+            Some("name_missing") => "\x1b[33m",
+            Some("server_trouble") => "\x1b[31m",
+            Some("refused") => "\x1b[35m",
+            Some("malformed") => "\x1b[36m",
+            Some(_) => "\x1b[32m",
+            None => "\x1b[2m",
+        }
+    }
+}
+
+/// Name, and after it the answer, or the reason for its absence.
+fn told(row: &EventRow) -> String {
+    let name = row.domain.as_deref().unwrap_or("(no question)");
+    let reason = row.ede.first().map(|ede| {
+        if ede.text.is_empty() { ede.name.clone() } else { format!("{}: {}", ede.name, ede.text) }
+    });
+    match reason.or_else(|| row.answer.clone()) {
+        Some(rest) => format!("{name} → {rest}"),
+        None => name.to_owned(),
+    }
+}
+
+fn cache(state: &str) -> &str {
+    if state == "none" { "" } else { state }
+}
+
+fn latency(ms: f64) -> String {
+    if ms < 10.0 { format!("{ms:.2}ms") } else if ms < 1000.0 { format!("{ms:.0}ms") } else { format!("{:.1}s", ms / 1000.0) }
+}
+
+/// The text, cut to `room` characters with a mark; control characters are shown as `·`.
+fn clip(text: &str, room: usize) -> String {
+    let plain = |c: char| if c.is_control() { '·' } else { c };
+    if text.chars().count() <= room {
+        return text.chars().map(plain).collect();
+    }
+    let mut cut: String = text.chars().take(room.saturating_sub(1)).map(plain).collect();
+    cut.push('…');
+    cut
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row() -> EventRow {
+        serde_json::from_value(serde_json::json!({
+            "id": "1-1", "time": "2026-11-24T10:11:12.345678Z", "client": "127.0.10.4", "client_port": 4242,
+            "transport": "udp", "opcode": "QUERY", "domain": "ads.tracker.example", "reg_domain": "tracker.example",
+            "qtype": "AAAA", "qclass": "IN", "flags": ["RD"], "outcome": "error", "rcode_header": 3, "rcode": 3,
+            "tsig_error": null, "tkey_error": null, "code": "NXDOMAIN", "code_number": 3, "code_family": "name_missing",
+            "ede": [{"code": 15, "name": "Blocked", "text": "list=ads rule=tracker.example"}],
+            "answer": null, "answer_count": 0, "ttl": 60, "action": "block", "list": "ads", "rule": "tracker.example",
+            "cache": "none", "upstream": null, "upstream_latency_ms": null, "attempts": 0, "latency_ms": 0.041,
+            "query_size": 48, "reply_size": 120
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_line_reads_from_time_to_reason() {
+        let layout = Layout { width: 160, colour: false, day: false };
+        insta::assert_snapshot!(format!("{}\n{}", layout.heading(), layout.line(&row())), @r"
+        TIME (UTC)    CLIENT           TYPE   CODE       ACTION    LATENCY CACHE NAME → ANSWER OR REASON
+        10:11:12.345 127.0.10.4       AAAA   NXDOMAIN   block:ads  0.04ms       ads.tracker.example → Blocked: list=ads rule=tracker.example
+        ");
+    }
+
+    #[test]
+    fn a_line_keeps_to_its_width_and_shows_no_control_characters() {
+        let mut row = row();
+        row.answer = Some("x\u{1b}[31m".repeat(50));
+        row.ede.clear();
+        for width in [80, 100, 140] {
+            for colour in [false, true] {
+                let line = Layout { width, colour, day: true }.line(&row);
+                let plain = line.replace("\u{1b}[33m", "").replace("\u{1b}[0m", "");
+                assert!(plain.chars().count() <= width.max(WIDTH_MIN), "{width}: {plain}");
+                assert!(!plain.contains('\u{1b}'));
+            }
+        }
+    }
+}
