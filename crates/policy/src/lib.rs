@@ -2,11 +2,29 @@
 //!
 //! Knows names and rules; knows no sockets, files, cache or clock. Lists come in as readers of bytes; where they lie is
 //! `control`'s business.
+//!
+//! ```text
+//! bytes of a list --line--> rules --compile--> table of suffix hashes --judge--> verdict
+//! ```
 
-use std::io::BufRead;
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod compile;
+mod judge;
+mod line;
+mod network;
+mod suffix;
+mod table;
+#[cfg(test)]
+mod tests;
+
+use std::net::IpAddr;
 use std::sync::Arc;
 
-use wire::name::Folded;
+pub use compile::{Compiler, LISTS_MAX, RULES_MAX, RULES_PER_LIST_MAX};
+pub use judge::{Policy, Screened};
+pub use line::LINE_BYTES_MAX;
+pub use network::{Network, NetworkError};
 
 /// What a list does with a name on it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +61,6 @@ pub struct ListInfo {
     pub ede: u16,
 }
 
-/// Longest line read, bytes; the rest of a longer one is skipped and the line counted as rejected.
-pub const LINE_BYTES_MAX: usize = 4096;
 /// Faults kept per list, with line and reason; all are counted.
 pub const FAULTS_KEPT: usize = 20;
 
@@ -55,7 +71,9 @@ pub struct ListReport {
     pub rules: u64,
     /// Lines that could not be read.
     pub rejected: u64,
-    /// The first of them.
+    /// Lines that name only the machine itself, as a hosts file does (`127.0.0.1 localhost`).
+    pub skipped: u64,
+    /// The first of the rejected lines.
     pub faults: Vec<LineFault>,
 }
 
@@ -69,34 +87,6 @@ pub struct LineFault {
     /// Why.
     pub reason: String,
 }
-
-/// Collects lists into a snapshot.
-pub struct Compiler {}
-
-impl Compiler {
-    /// Starts with no lists. `seed` keys the hashes, so that nobody outside can make names meet.
-    #[must_use]
-    pub fn new(_seed: u64) -> Compiler {
-        todo!()
-    }
-
-    /// Reads one list, streaming. At most 255 lists.
-    ///
-    /// # Errors
-    /// When the reader fails; the lines read so far are taken back.
-    pub fn add(&mut self, _info: ListInfo, _lines: impl BufRead) -> std::io::Result<ListReport> {
-        todo!()
-    }
-
-    /// Compiles the snapshot.
-    #[must_use]
-    pub fn finish(self) -> Policy {
-        todo!()
-    }
-}
-
-/// An immutable snapshot of all rules.
-pub struct Policy {}
 
 /// What policy says of a name.
 #[derive(Clone, Debug, PartialEq)]
@@ -125,34 +115,9 @@ pub enum Decision {
 pub struct Match {
     /// The list it is on.
     pub list: Arc<ListInfo>,
-    /// The rule as it would be written: `=ads.example` (exactly), `ads.example` (and below), `*.ads.example` (below).
+    /// The rule as it would be written: `=ads.example` (exactly), `ads.example` (and below), `*.ads.example` (below); with `@@` in
+    /// front when it is an exception, which allows though its list blocks.
     pub rule: Arc<str>,
-}
-
-impl Policy {
-    /// A policy without rules.
-    #[must_use]
-    pub fn empty() -> Policy {
-        todo!()
-    }
-
-    /// Judges a name: the most precise rule wins, allow wins a tie; among lists of one action the first configured one is named.
-    #[must_use]
-    pub fn judge(&self, _qname: &Folded) -> Verdict {
-        todo!()
-    }
-
-    /// Rules in force.
-    #[must_use]
-    pub fn rules(&self) -> u64 {
-        todo!()
-    }
-
-    /// Memory held by the rules, bytes.
-    #[must_use]
-    pub fn memory_bytes(&self) -> usize {
-        todo!()
-    }
 }
 
 /// What the walk of a query sees of policy: swapped as a whole by one pointer.
@@ -167,6 +132,14 @@ pub struct Snapshot {
     pub epoch: u64,
 }
 
+impl Snapshot {
+    /// Whether this client may ask at all.
+    #[must_use]
+    pub fn admits(&self, client: IpAddr) -> bool {
+        self.admitted.iter().any(|network| network.contains(client))
+    }
+}
+
 /// How a block is answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BlockAnswer {
@@ -174,13 +147,4 @@ pub struct BlockAnswer {
     pub kind: wire::reply::BlockReply,
     /// TTL of the block answer, seconds.
     pub ttl: u32,
-}
-
-/// A network such as `10.0.0.0/8` or `fd00::/8`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Network {
-    /// First address.
-    pub address: std::net::IpAddr,
-    /// Bits that count.
-    pub prefix: u8,
 }
