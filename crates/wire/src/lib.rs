@@ -1,13 +1,18 @@
 //! DNS bytes.
 //!
-//! Two ways of reading, by price. *Hot*: `view` borrows a plain query where it lies and `reply` patches or builds
-//! short replies without allocating. *Slow*: whole messages through the `domain` crate, re-exported as `slow`. Beside
-//! them the registries: return codes, extended errors, types, classes, opcodes. Knows no sockets, clock, policy or cache.
+//! *Arriving*: `view` borrows a query where it lies. *Leaving*: `reply` patches stored packets and builds short replies, both
+//! without allocating. *Once per miss*: `reply::take` takes an upstream's message apart and keeps what is needed of it.
+//! Beside them the registries: return codes, extended errors, types, classes, opcodes. Knows no sockets, clock,
+//! policy or cache.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod bytes;
 pub mod code;
 pub mod ede;
 pub mod kind;
 pub mod name;
 pub mod reply;
-pub mod summary;
+mod summary;
 pub mod view;
+mod walk;

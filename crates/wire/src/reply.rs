@@ -1,12 +1,38 @@
 //! Replies: stored packets made ready for one client, and short replies built from nothing.
 //!
-//! A *stored packet* is a reply without its OPT record, with ID 0 and the question in lower case; `TtlOffsets`
-//! say where its TTLs lie. Knows no cache and no policy. All functions write into a caller's buffer and return the length written.
+//! A *stored packet* is a reply without its OPT record, with ID 0 and the question in lower case; `ttl_offsets`
+//! say where its TTLs lie. Knows no cache and no policy. All functions that make messages clear the caller's buffer, write
+//! into it and return the length written; with a buffer used before, they allocate nothing.
 
-use crate::view::{Edns, Query, Reject};
+mod build;
+mod take;
+
+use std::net::IpAddr;
+
+use crate::code::Code;
+use crate::name::Folded;
+use crate::view::Edns;
+
+pub use build::{ask, block, blocked, coded, reject, ship};
+pub use take::take;
 
 /// UDP payload size we offer and never exceed unless configured (DNS flag day 2020).
 pub const UDP_SIZE_DEFAULT: u16 = 1232;
+
+/// Largest message there is: the length prefix on streams has 16 bits (RFC 1035 §4.2.2).
+pub const MESSAGE_LEN_MAX: usize = 65_535;
+
+/// Extended errors kept of an upstream's reply.
+pub const EDE_MAX: usize = 8;
+
+/// Octets of an extended error's text, kept or sent.
+pub const EDE_TEXT_LEN_MAX: usize = 256;
+
+/// CNAME and DNAME targets kept of an answer: far beyond what resolvers follow.
+pub const TARGETS_MAX: usize = 16;
+
+/// Addresses kept of an answer.
+pub const ADDRESSES_MAX: usize = 64;
 
 /// One extended error to send.
 #[derive(Clone, Copy, Debug)]
@@ -26,7 +52,8 @@ pub struct Stored {
     pub ttl_offsets: Box<[u16]>,
     /// 12-bit RCODE, OPT bits included.
     pub rcode: u16,
-    /// Seconds it may be kept: smallest TTL; for negative answers by RFC 2308 §5 (SOA MINIMUM and SOA TTL); `None` when it may not.
+    /// Seconds it may be kept: smallest TTL; for negative answers by RFC 2308 §5 (SOA MINIMUM and SOA TTL); `None` when it
+    /// may not.
     pub ttl: Option<u32>,
     /// What kind of answer it is.
     pub shape: Shape,
@@ -37,9 +64,9 @@ pub struct Stored {
     /// Records in the answer section.
     pub answer_count: u16,
     /// CNAME and DNAME targets in the answer, in order, at most 16.
-    pub targets: Vec<crate::name::Folded>,
+    pub targets: Vec<Folded>,
     /// Addresses in the answer, at most 64.
-    pub addresses: Vec<std::net::IpAddr>,
+    pub addresses: Vec<IpAddr>,
 }
 
 /// What kind of answer a reply is.
@@ -69,20 +96,6 @@ pub enum NotAReply {
     Truncated,
 }
 
-/// Checks an upstream's message against what was asked and takes it apart.
-///
-/// # Errors
-/// Says whether to keep waiting, to ask over TCP, or to give up on it.
-pub fn take(
-    _bytes: &[u8],
-    _id: u16,
-    _qname: &crate::name::Folded,
-    _qtype: u16,
-    _qclass: u16,
-) -> Result<Stored, NotAReply> {
-    todo!()
-}
-
 /// How the reply to this client is limited and marked.
 #[derive(Clone, Copy, Debug)]
 pub struct Shipping<'a> {
@@ -98,28 +111,16 @@ pub struct Shipping<'a> {
     pub ttl_max: u32,
 }
 
-/// Makes a stored packet ready for this query: ID, RD and CD from the query, RA set, question as the client spelled
-/// it, TTLs aged, OPT appended when the client sent one; over `size_max` it becomes header + question + OPT with TC.
-/// Returns the length written; the header tells TC.
-pub fn ship(_stored: &Stored, _query: &Query<'_>, _shipping: &Shipping<'_>, _out: &mut Vec<u8>) -> usize {
-    todo!()
-}
-
-/// A reply with a code and no records (SERVFAIL, REFUSED, blocked as NXDOMAIN or NODATA without SOA …), OPT and EDE when the client sent OPT.
-pub fn coded(_query: &Query<'_>, _rcode: u16, _shipping: &Shipping<'_>, _out: &mut Vec<u8>) -> usize {
-    todo!()
-}
-
-/// The reply to a rejected message: question echoed when readable, OPT when the query had one or the code needs it (BADVERS).
-pub fn reject(_reject: &Reject<'_>, _shipping: &Shipping<'_>, _out: &mut Vec<u8>) -> usize {
-    todo!()
-}
-
-/// A block answer as a stored packet for this question: NXDOMAIN or NODATA with a synthesised SOA (negative TTL = `ttl`), or one
-/// address record (A/AAAA with the zero address; other types NODATA), or REFUSED.
-#[must_use]
-pub fn block(_kind: BlockReply, _qname: &crate::name::Folded, _qtype: u16, _qclass: u16, _ttl: u32) -> Stored {
-    todo!()
+impl BlockReply {
+    /// The RCODE of such an answer.
+    #[must_use]
+    pub fn rcode(self) -> u16 {
+        match self {
+            Self::Nxdomain => Code::NXDOMAIN.number(),
+            Self::Refused => Code::REFUSED.number(),
+            Self::Nodata | Self::ZeroAddress => Code::NOERROR.number(),
+        }
+    }
 }
 
 /// How a blocked question is answered.
@@ -133,11 +134,6 @@ pub enum BlockReply {
     Refused,
     /// 0.0.0.0 and ::.
     ZeroAddress,
-}
-
-/// A query for an upstream: header with RD, given ID and CD, the question, OPT with `udp_size` and DO.
-pub fn ask(_id: u16, _question: &Asked<'_>, _out: &mut Vec<u8>) -> usize {
-    todo!()
 }
 
 /// What to ask an upstream.
@@ -162,3 +158,12 @@ pub struct Asked<'a> {
 pub fn udp_size_max(edns: Option<Edns<'_>>, ours: u16) -> usize {
     usize::from(edns.map_or(512, |edns| edns.udp_size.max(512)).min(ours))
 }
+
+/// Whether a reply has TC set.
+#[must_use]
+pub fn is_truncated(reply: &[u8]) -> bool {
+    reply.get(2).is_some_and(|octet| octet & (crate::view::flag::TC >> 8) as u8 != 0)
+}
+
+#[cfg(test)]
+mod tests;

@@ -3,15 +3,66 @@
 //! `read` sorts an arrival into exactly one of three: a plain query for the walk, a reply that can be given at once
 //! (FORMERR, NOTIMP, BADVERS), or silence. It knows no client, clock or policy.
 
+use std::fmt;
+
+use crate::bytes::{slice_at, u16_at, u32_at};
+use crate::code::Code;
+use crate::kind;
 use crate::name::Name;
+use crate::walk;
 
 /// Octets of a header (RFC 1035 §4.1.1).
 pub const HEADER_LEN: usize = 12;
 
+/// Additional records a query may carry. One OPT and one TSIG are usual; beyond this it is no query but a load.
+const ADDITIONAL_MAX: u16 = 16;
+
+/// Questions and records looked through for an OPT when a message is rejected anyway.
+const REJECT_RECORDS_MAX: usize = 32;
+
+/// DNSSEC OK in the TTL field of OPT (RFC 3225).
+pub(crate) const DNSSEC_OK: u32 = 0x8000;
+
+/// Bits of header octets 2 and 3 (RFC 1035 §4.1.1, RFC 4035 §3).
+pub mod flag {
+    /// Response.
+    pub const QR: u16 = 0x8000;
+    /// The four bits of OPCODE.
+    pub const OPCODE: u16 = 0x7800;
+    /// Authoritative answer.
+    pub const AA: u16 = 0x0400;
+    /// Truncated.
+    pub const TC: u16 = 0x0200;
+    /// Recursion desired.
+    pub const RD: u16 = 0x0100;
+    /// Recursion available.
+    pub const RA: u16 = 0x0080;
+    /// Authentic data.
+    pub const AD: u16 = 0x0020;
+    /// Checking disabled.
+    pub const CD: u16 = 0x0010;
+    /// The four bits of RCODE.
+    pub const RCODE: u16 = 0x000f;
+}
+
+/// Codes of EDNS options (IANA registry).
+pub mod option {
+    /// Client subnet (RFC 7871).
+    pub const CLIENT_SUBNET: u16 = 8;
+    /// Cookie (RFC 7873).
+    pub const COOKIE: u16 = 10;
+    /// TCP keepalive (RFC 7828).
+    pub const TCP_KEEPALIVE: u16 = 11;
+    /// Padding (RFC 7830).
+    pub const PADDING: u16 = 12;
+    /// Extended error (RFC 8914).
+    pub const EXTENDED_ERROR: u16 = 15;
+}
+
 /// What arrived.
 #[derive(Debug)]
 pub enum Arrival<'a> {
-    /// One question, opcode QUERY, nothing else but at most one OPT of version 0.
+    /// One question, opcode QUERY, at most one OPT of version 0; other additional records are ignored.
     Query(Query<'a>),
     /// To be answered with this code at once.
     Reject(Reject<'a>),
@@ -36,6 +87,8 @@ pub struct Query<'a> {
     pub qclass: u16,
     /// The OPT record, when there is one.
     pub edns: Option<Edns<'a>>,
+    /// Where the TSIG record starts, when there is one: right in shape and place, its signature not looked at.
+    pub tsig_at: Option<usize>,
 }
 
 /// The OPT record of a query (RFC 6891), version 0.
@@ -127,6 +180,332 @@ pub enum Silence {
 
 /// Sorts an arrival.
 #[must_use]
-pub fn read(_bytes: &[u8]) -> Arrival<'_> {
-    todo!()
+pub fn read(bytes: &[u8]) -> Arrival<'_> {
+    let Some(header) = bytes.first_chunk::<HEADER_LEN>() else { return Arrival::Silence(Silence::NoHeader) };
+    let header_flags = u16::from_be_bytes([header[2], header[3]]);
+    if header_flags & flag::QR != 0 {
+        return Arrival::Silence(Silence::Response);
+    }
+    let opcode = opcode(header_flags);
+    if opcode != kind::OPCODE_QUERY {
+        return reject(bytes, Reason::Opcode { opcode });
+    }
+    match read_query(bytes, header_flags) {
+        Ok(query) => Arrival::Query(query),
+        Err(reason) => reject(bytes, reason),
+    }
 }
+
+/// Reads opcode QUERY strictly: header and question, then at most one OPT and other additional records.
+fn read_query(bytes: &[u8], header_flags: u16) -> Result<Query<'_>, Reason> {
+    let cut = |at| Reason::Truncated { at };
+    let count = |at| u16_at(bytes, at).map_err(cut);
+    let (question_count, answer_count) = (count(4)?, count(6)?);
+    let (authority_count, additional_count) = (count(8)?, count(10)?);
+    if question_count != 1 {
+        return Err(Reason::QuestionCount { count: question_count });
+    }
+    let (qname, qtype, qclass, mut at) = read_question(bytes)?;
+    // A query for the changes since a serial carries that serial's SOA in authority (RFC 1995 §3); nothing else does.
+    let authority_max = u16::from(qtype == kind::IXFR);
+    if answer_count > 0 || authority_count > authority_max {
+        return Err(Reason::UnexpectedRecord { at });
+    }
+    for _ in 0..authority_count {
+        at = Additional::read(bytes, at)?.end;
+    }
+    if additional_count > ADDITIONAL_MAX {
+        return Err(Reason::UnexpectedRecord { at });
+    }
+    let mut opt = None;
+    let mut tsig_at = None;
+    for index in 0..additional_count {
+        let record = Additional::read(bytes, at)?;
+        match record.rtype {
+            kind::OPT if opt.is_some() || !record.owner_is_root => return Err(Reason::BadOpt { at }),
+            kind::OPT => opt = Some(record),
+            // RFC 8945 §5.1: the last record, class ANY, TTL 0. Keys and signature are not looked at here.
+            kind::TSIG if index + 1 != additional_count || record.class != kind::CLASS_ANY || record.ttl != 0 => {
+                return Err(Reason::UnexpectedRecord { at });
+            }
+            kind::TSIG => tsig_at = Some(at),
+            // RFC 1035 gives queries no other records and no RFC forbids them: ignored.
+            _ => {}
+        }
+        at = record.end;
+    }
+    if at != bytes.len() {
+        return Err(Reason::TrailingBytes { at });
+    }
+    let edns = match opt {
+        Some(opt) => Some(opt.edns()?),
+        None => None,
+    };
+    if forbidden_rcode(qtype).is_some() {
+        return Err(Reason::QuestionType { qtype });
+    }
+    Ok(Query { bytes, id: id(bytes), header_flags, qname, qtype, qclass, edns, tsig_at })
+}
+
+/// What a question of this type gets whoever asks; `None` for types that can be looked up.
+fn forbidden_rcode(qtype: u16) -> Option<Code> {
+    match qtype {
+        // Pseudo-records that are never data, and the sentinel of RFC 9824 §3.4.
+        kind::OPT | kind::TSIG | kind::NXNAME => Some(Code::FORMERR),
+        // Key agreement is not offered; the mail types are obsolete.
+        kind::TKEY | kind::MAILA | kind::MAILB => Some(Code::NOTIMP),
+        // No zones are held here, so there is nothing to transfer.
+        kind::AXFR | kind::IXFR => Some(Code::REFUSED),
+        _ => None,
+    }
+}
+
+/// Reads the first question, which must not be compressed: name, type, class and where it ends.
+fn read_question(bytes: &[u8]) -> Result<(Name<'_>, u16, u16, usize), Reason> {
+    let rest = bytes.get(HEADER_LEN..).unwrap_or_default();
+    let (qname, _) = Name::split(rest).map_err(|offset| match HEADER_LEN + offset {
+        at if at >= bytes.len() => Reason::Truncated { at: bytes.len() },
+        at => Reason::BadName { at },
+    })?;
+    let at = HEADER_LEN + qname.wire().len();
+    let cut = |at| Reason::Truncated { at };
+    Ok((qname, u16_at(bytes, at).map_err(cut)?, u16_at(bytes, at + 2).map_err(cut)?, at + 4))
+}
+
+/// One record of a query behind its question, looked at from outside.
+#[derive(Clone, Copy)]
+struct Additional<'a> {
+    owner_is_root: bool,
+    rtype: u16,
+    class: u16,
+    ttl: u32,
+    rdata: &'a [u8],
+    end: usize,
+}
+
+impl<'a> Additional<'a> {
+    fn read(bytes: &'a [u8], at: usize) -> Result<Additional<'a>, Reason> {
+        let name_end = walk::skip_name(bytes, at).map_err(|wrong| match wrong {
+            wrong if wrong >= bytes.len() => Reason::Truncated { at: bytes.len() },
+            wrong => Reason::BadName { at: wrong },
+        })?;
+        let fixed = || -> Result<Additional<'a>, usize> {
+            let rdata_len = usize::from(u16_at(bytes, name_end + 8)?);
+            let start = name_end + 10;
+            Ok(Additional {
+                owner_is_root: bytes.get(at) == Some(&0),
+                rtype: u16_at(bytes, name_end)?,
+                class: u16_at(bytes, name_end + 2)?,
+                ttl: u32_at(bytes, name_end + 4)?,
+                rdata: slice_at(bytes, start, rdata_len)?,
+                end: start + rdata_len,
+            })
+        };
+        fixed().map_err(|at| Reason::Truncated { at })
+    }
+
+    /// The record as OPT. A version other than 0 is told before its options are looked at: they may have another form.
+    fn edns(&self) -> Result<Edns<'a>, Reason> {
+        let version = (self.ttl >> 16) as u8;
+        if version != 0 {
+            return Err(Reason::EdnsVersion { version });
+        }
+        let rdata_at = self.end - self.rdata.len();
+        check_options(self.rdata).map_err(|offset| Reason::BadOpt { at: rdata_at + offset })?;
+        Ok(self.edns_unchecked())
+    }
+
+    fn edns_unchecked(&self) -> Edns<'a> {
+        Edns { udp_size: self.class, dnssec_ok: self.ttl & DNSSEC_OK != 0, options: self.rdata }
+    }
+}
+
+/// Checks that options fill the record exactly and that those with a fixed shape have it; the error is where not.
+fn check_options(options: &[u8]) -> Result<(), usize> {
+    let mut at = 0;
+    let mut cookie_seen = false;
+    // Ends: every turn moves on by at least four octets.
+    while at < options.len() {
+        let code = u16_at(options, at)?;
+        let len = usize::from(u16_at(options, at + 2)?);
+        let data = slice_at(options, at + 4, len).map_err(|_| at)?;
+        match code {
+            // RFC 7873 §5.2: only the first counts, the others are ignored.
+            option::COOKIE if !cookie_seen => {
+                cookie_seen = true;
+                if len != 8 && !(16..=40).contains(&len) {
+                    return Err(at);
+                }
+            }
+            option::CLIENT_SUBNET if !is_client_subnet(data) => return Err(at),
+            _ => {}
+        }
+        at += 4 + len;
+    }
+    Ok(())
+}
+
+/// RFC 7871 §6 and §7.1.2: a known family, no scope in a query, as many address octets as the prefix needs, and no bits
+/// behind it. Family 0 without prefix means "none of mine, please".
+fn is_client_subnet(data: &[u8]) -> bool {
+    let Some((&[family_high, family_low, source, scope], address)) = data.split_first_chunk() else { return false };
+    let bits_max = match u16::from_be_bytes([family_high, family_low]) {
+        0 => 0,
+        1 => 32,
+        2 => 128,
+        _ => return false,
+    };
+    let beyond = u32::from(source) % 8;
+    let clean = beyond == 0 || address.last().is_none_or(|last| last.trailing_zeros() >= 8 - beyond);
+    source <= bits_max && scope == 0 && address.len() == usize::from(source).div_ceil(8) && clean
+}
+
+/// Prepares a rejection: reads leniently what of the message can be echoed.
+fn reject(bytes: &[u8], reason: Reason) -> Arrival<'_> {
+    let question_count = u16_at(bytes, 4).unwrap_or(0);
+    let question = if question_count > 0 { read_question(bytes).ok() } else { None };
+    Arrival::Reject(Reject {
+        bytes,
+        rcode: reason.rcode(),
+        opcode: u16_at(bytes, 2).map_or(0, opcode),
+        question,
+        edns: find_edns(bytes),
+        reason,
+    })
+}
+
+/// Looks for the first OPT of a message that is not a plain query, as far as it can be read.
+fn find_edns(bytes: &[u8]) -> Option<Edns<'_>> {
+    let count = |at| u16_at(bytes, at).map(usize::from);
+    let mut at = HEADER_LEN;
+    let questions = count(4).ok().filter(|&questions| questions <= REJECT_RECORDS_MAX)?;
+    for _ in 0..questions {
+        at = walk::skip_name(bytes, at).ok()? + 4;
+    }
+    let before = count(6).ok()? + count(8).ok()?;
+    let records = before + count(10).ok()?;
+    for index in 0..records.min(REJECT_RECORDS_MAX) {
+        let record = Additional::read(bytes, at).ok()?;
+        if index >= before && record.rtype == kind::OPT && record.owner_is_root {
+            return Some(record.edns_unchecked()).filter(|edns| options_fit(edns.options));
+        }
+        at = record.end;
+    }
+    None
+}
+
+/// Whether options can at least be stepped through.
+fn options_fit(mut options: &[u8]) -> bool {
+    // Ends: every turn takes at least four octets off.
+    while let Some((&[_, _, high, low], rest)) = options.split_first_chunk() {
+        let len = usize::from(u16::from_be_bytes([high, low]));
+        let Some(rest) = rest.get(len..) else { return false };
+        options = rest;
+    }
+    options.is_empty()
+}
+
+fn id(bytes: &[u8]) -> u16 {
+    u16_at(bytes, 0).unwrap_or(0)
+}
+
+fn opcode(header_flags: u16) -> u8 {
+    (header_flags >> 11) as u8 & 0xf
+}
+
+impl Query<'_> {
+    /// Recursion desired.
+    #[must_use]
+    pub fn recursion_desired(&self) -> bool {
+        self.header_flags & flag::RD != 0
+    }
+
+    /// Checking disabled (RFC 4035 §3.2.2).
+    #[must_use]
+    pub fn checking_disabled(&self) -> bool {
+        self.header_flags & flag::CD != 0
+    }
+
+    /// The client understands AD in the reply (RFC 6840 §5.7).
+    #[must_use]
+    pub fn authentic_data(&self) -> bool {
+        self.header_flags & flag::AD != 0
+    }
+
+    /// The client wants DNSSEC records (RFC 3225).
+    #[must_use]
+    pub fn dnssec_ok(&self) -> bool {
+        self.edns.is_some_and(|edns| edns.dnssec_ok)
+    }
+
+    /// Where the question ends in `bytes`.
+    #[must_use]
+    pub fn question_end(&self) -> usize {
+        HEADER_LEN + self.qname.wire().len() + 4
+    }
+}
+
+impl Reject<'_> {
+    /// Message ID.
+    #[must_use]
+    pub fn id(&self) -> u16 {
+        id(self.bytes)
+    }
+
+    /// Header octets 2 and 3.
+    #[must_use]
+    pub fn header_flags(&self) -> u16 {
+        u16_at(self.bytes, 2).unwrap_or(0)
+    }
+}
+
+impl<'a> Edns<'a> {
+    /// Options with their codes, in order.
+    pub fn each_option(self) -> impl Iterator<Item = (u16, &'a [u8])> {
+        let mut rest = self.options;
+        std::iter::from_fn(move || {
+            let (&[code_high, code_low, high, low], data) = rest.split_first_chunk()?;
+            let (data, after) = data.split_at_checked(usize::from(u16::from_be_bytes([high, low])))?;
+            rest = after;
+            Some((u16::from_be_bytes([code_high, code_low]), data))
+        })
+    }
+}
+
+impl Reason {
+    /// The 12-bit RCODE it is answered with.
+    #[must_use]
+    pub fn rcode(self) -> u16 {
+        let code = match self {
+            Self::Opcode { .. } => Code::NOTIMP,
+            Self::EdnsVersion { .. } => Code::BADVERS,
+            Self::QuestionType { qtype } => forbidden_rcode(qtype).unwrap_or(Code::REFUSED),
+            Self::Truncated { .. }
+            | Self::QuestionCount { .. }
+            | Self::TrailingBytes { .. }
+            | Self::BadName { .. }
+            | Self::BadOpt { .. }
+            | Self::UnexpectedRecord { .. } => Code::FORMERR,
+        };
+        code.number()
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Self::Truncated { at } => write!(f, "message ends too early at octet {at}"),
+            Self::QuestionCount { count } => write!(f, "{count} questions instead of one"),
+            Self::TrailingBytes { at } => write!(f, "octets after the last record, from octet {at}"),
+            Self::BadName { at } => write!(f, "no valid name at octet {at}"),
+            Self::BadOpt { at } => write!(f, "OPT record malformed at octet {at}"),
+            Self::UnexpectedRecord { at } => write!(f, "a query has no such record: octet {at}"),
+            Self::Opcode { opcode } => write!(f, "opcode {} is not offered", kind::opcode_name(opcode)),
+            Self::EdnsVersion { version } => write!(f, "EDNS version {version} is not known"),
+            Self::QuestionType { qtype } => write!(f, "type {} cannot be asked for", kind::type_name(qtype)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

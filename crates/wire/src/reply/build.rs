@@ -1,0 +1,311 @@
+//! Replies and questions written out.
+
+use crate::bytes::patch;
+use crate::code::Code;
+use crate::kind;
+use crate::name::{Folded, NAME_LEN_MAX, Name};
+use crate::reply::{Asked, BlockReply, EDE_TEXT_LEN_MAX, EdeOut, MESSAGE_LEN_MAX, Shape, Shipping, Stored};
+use crate::view::{DNSSEC_OK, Edns, HEADER_LEN, Query, Reject, flag, option};
+
+/// OPT without options: root owner, TYPE, CLASS, TTL, RDLENGTH.
+const OPT_LEN: usize = 11;
+
+/// SERIAL, REFRESH, RETRY and EXPIRE of the SOA in block answers. Nobody transfers such a zone.
+const BLOCK_SOA_NUMBERS: [u32; 4] = [1, 3600, 600, 86_400];
+
+/// MNAME `blocked.invalid` and RNAME `nobody.invalid` (RFC 2606), the second pointing into the first.
+const BLOCK_SOA_MNAME: &[u8] = b"\x07blocked\x07invalid\0";
+const BLOCK_SOA_RNAME_LABEL: &[u8] = b"\x06nobody";
+/// Where `invalid` starts in MNAME.
+const BLOCK_SOA_INVALID_OFFSET: usize = 8;
+
+/// Makes a stored packet ready for this query: ID, RD and CD from the query, RA set, question as the client spelled
+/// it, TTLs aged, OPT appended when the client sent one; over `size_max` it becomes header + question + OPT with TC.
+/// AD stays only for clients that sent AD or DO (RFC 6840 §5.8). Returns the length written; the header tells TC.
+pub fn ship(stored: &Stored, query: &Query<'_>, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
+    let packet = &stored.packet[..];
+    let opt = OptPlan::new(query.edns, stored.rcode, shipping, packet.len());
+    out.clear();
+    if packet.len() + opt.len() > size_max(shipping) {
+        return truncated(query, stored.rcode, shipping, out);
+    }
+    out.extend_from_slice(packet);
+    let kept = u16::from_be_bytes([out.get(2).copied().unwrap_or(0), out.get(3).copied().unwrap_or(0)]);
+    let wants_ad = query.authentic_data() || query.dnssec_ok();
+    let ad = if wants_ad { kept & flag::AD } else { 0 };
+    let flags = reply_flags(query.header_flags) | ad | header_rcode(stored.rcode, query.edns);
+    patch(out, 0, &query.id.to_be_bytes());
+    patch(out, 2, &flags.to_be_bytes());
+    patch(out, HEADER_LEN, query.qname.wire());
+    age_ttls(out, &stored.ttl_offsets, shipping);
+    opt.append(out);
+    out.len()
+}
+
+/// Takes the age off every TTL, never below 0, and caps it.
+fn age_ttls(packet: &mut [u8], ttl_offsets: &[u16], shipping: &Shipping<'_>) {
+    for &at in ttl_offsets {
+        let Some(ttl) = packet.get_mut(usize::from(at)..).and_then(|rest| rest.first_chunk_mut()) else { continue };
+        let left = u32::from_be_bytes(*ttl).saturating_sub(shipping.age_seconds).min(shipping.ttl_max);
+        *ttl = left.to_be_bytes();
+    }
+}
+
+/// Header, question and OPT with TC: the client asks again over TCP.
+fn truncated(query: &Query<'_>, rcode: u16, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
+    bare(query, rcode, flag::TC, shipping, out)
+}
+
+/// A reply with a code and no records (SERVFAIL, REFUSED, blocked as NXDOMAIN or NODATA without SOA …), OPT and EDE when
+/// the client sent OPT.
+pub fn coded(query: &Query<'_>, rcode: u16, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
+    bare(query, rcode, 0, shipping, out)
+}
+
+fn bare(query: &Query<'_>, rcode: u16, more_flags: u16, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
+    out.clear();
+    let flags = reply_flags(query.header_flags) | more_flags | header_rcode(rcode, query.edns);
+    push_header(out, query.id, flags, [1, 0, 0]);
+    push_question(out, query.qname, query.qtype, query.qclass);
+    OptPlan::new(query.edns, rcode, shipping, out.len()).append(out);
+    out.len()
+}
+
+/// The reply to a rejected message: question echoed when readable, OPT when the query had one or the code needs it
+/// (BADVERS).
+pub fn reject(reject: &Reject<'_>, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
+    out.clear();
+    let asked = reject.header_flags();
+    // RD, RA and CD mean nothing outside of QUERY.
+    let flags = if reject.opcode == kind::OPCODE_QUERY { reply_flags(asked) } else { flag::QR | asked & flag::OPCODE };
+    let needs_opt = reject.rcode > flag::RCODE;
+    let no_options = Edns { udp_size: 512, dnssec_ok: false, options: &[] };
+    let edns = reject.edns.or(needs_opt.then_some(no_options));
+    let questions = u16::from(reject.question.is_some());
+    push_header(out, reject.id(), flags | header_rcode(reject.rcode, edns), [questions, 0, 0]);
+    if let Some((qname, qtype, qclass, _)) = reject.question {
+        push_question(out, qname, qtype, qclass);
+    }
+    OptPlan::new(edns, reject.rcode, shipping, out.len()).append(out);
+    out.len()
+}
+
+/// A block answer written straight into `out`, as [`block`] and [`ship`] would together, without allocating.
+pub fn blocked(query: &Query<'_>, kind: BlockReply, ttl: u32, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
+    out.clear();
+    let rcode = kind.rcode();
+    push_header(out, query.id, reply_flags(query.header_flags) | rcode, [1, 0, 0]);
+    push_question(out, query.qname, query.qtype, query.qclass);
+    push_block_record(kind, query.qtype, query.qclass, ttl.min(shipping.ttl_max), out);
+    let opt = OptPlan::new(query.edns, rcode, shipping, out.len());
+    // Only a limit below 512, which no client can ask for, cuts off a block answer.
+    if out.len() + opt.len() > size_max(shipping) {
+        return truncated(query, rcode, shipping, out);
+    }
+    opt.append(out);
+    out.len()
+}
+
+/// A block answer as a stored packet for this question: NXDOMAIN or NODATA with a synthesised SOA (negative TTL = `ttl`),
+/// or one address record (A/AAAA with the zero address; other types NODATA), or REFUSED.
+#[must_use]
+pub fn block(kind: BlockReply, qname: &Folded, qtype: u16, qclass: u16, ttl: u32) -> Stored {
+    let mut packet = Vec::with_capacity(HEADER_LEN + NAME_LEN_MAX + 100);
+    push_header(&mut packet, 0, flag::QR | kind.rcode(), [1, 0, 0]);
+    push_question(&mut packet, qname.name(), qtype, qclass);
+    let record = push_block_record(kind, qtype, qclass, ttl, &mut packet);
+    let is_answer = matches!(record, BlockRecord::Address { .. });
+    let (summary, addresses) = match record {
+        BlockRecord::Address { address, .. } => (Some(format!("{} {address}", kind::type_name(qtype))), vec![address]),
+        _ => (None, Vec::new()),
+    };
+    Stored {
+        packet: packet.into(),
+        ttl_offsets: record.ttl_at().into_iter().collect(),
+        rcode: kind.rcode(),
+        ttl: record.ttl_at().map(|_| ttl),
+        shape: match kind {
+            BlockReply::Nxdomain | BlockReply::Refused => Shape::Error,
+            BlockReply::Nodata | BlockReply::ZeroAddress if is_answer => Shape::Answer,
+            BlockReply::Nodata | BlockReply::ZeroAddress => Shape::Nodata,
+        },
+        ede: Vec::new(),
+        summary,
+        answer_count: u16::from(is_answer),
+        targets: Vec::new(),
+        addresses,
+    }
+}
+
+/// What a block answer carries behind its question.
+enum BlockRecord {
+    None,
+    Soa { ttl_at: u16 },
+    Address { ttl_at: u16, address: std::net::IpAddr },
+}
+
+impl BlockRecord {
+    fn ttl_at(&self) -> Option<u16> {
+        match *self {
+            Self::None => None,
+            Self::Soa { ttl_at } | Self::Address { ttl_at, .. } => Some(ttl_at),
+        }
+    }
+}
+
+/// Appends the record of a block answer to a header and an uncompressed question, and counts it in the header.
+fn push_block_record(kind: BlockReply, qtype: u16, qclass: u16, ttl: u32, out: &mut Vec<u8>) -> BlockRecord {
+    use std::net::{Ipv4Addr, Ipv6Addr};
+    // The question ends below 12 + 255 + 4 octets.
+    let ttl_at = (out.len() + 6) as u16;
+    let address = match (kind, qclass, qtype) {
+        (BlockReply::Refused, ..) => return BlockRecord::None,
+        (BlockReply::ZeroAddress, kind::CLASS_IN, kind::A) => Some(Ipv4Addr::UNSPECIFIED.into()),
+        (BlockReply::ZeroAddress, kind::CLASS_IN, kind::AAAA) => Some(Ipv6Addr::UNSPECIFIED.into()),
+        _ => None,
+    };
+    let record = |owner: usize, rtype: u16, rdata_len: usize, out: &mut Vec<u8>| {
+        out.extend_from_slice(&pointer(owner));
+        out.extend_from_slice(&rtype.to_be_bytes());
+        out.extend_from_slice(&qclass.to_be_bytes());
+        out.extend_from_slice(&ttl.to_be_bytes());
+        out.extend_from_slice(&(rdata_len as u16).to_be_bytes());
+    };
+    if let Some(address) = address {
+        patch(out, 6, &1u16.to_be_bytes());
+        let len = if qtype == kind::A { 4 } else { 16 };
+        record(HEADER_LEN, qtype, len, out);
+        out.resize(out.len() + len, 0);
+        return BlockRecord::Address { ttl_at, address };
+    }
+    patch(out, 8, &1u16.to_be_bytes());
+    // The zone that denies the name is the name's parent: NXDOMAIN from a zone of that very name would contradict itself.
+    let first_label = usize::from(out.get(HEADER_LEN).copied().unwrap_or(0));
+    let owner = if first_label == 0 { HEADER_LEN } else { HEADER_LEN + 1 + first_label };
+    let rdata_len = BLOCK_SOA_MNAME.len() + BLOCK_SOA_RNAME_LABEL.len() + 2 + 20;
+    record(owner, kind::SOA, rdata_len, out);
+    let mname_at = out.len();
+    out.extend_from_slice(BLOCK_SOA_MNAME);
+    out.extend_from_slice(BLOCK_SOA_RNAME_LABEL);
+    out.extend_from_slice(&pointer(mname_at + BLOCK_SOA_INVALID_OFFSET));
+    for number in BLOCK_SOA_NUMBERS {
+        out.extend_from_slice(&number.to_be_bytes());
+    }
+    out.extend_from_slice(&ttl.to_be_bytes());
+    BlockRecord::Soa { ttl_at }
+}
+
+/// A query for an upstream: header with RD and AD (so that AD in the reply means something, RFC 6840 §5.7), given ID and
+/// CD, the question, OPT with `udp_size` and DO.
+pub fn ask(id: u16, question: &Asked<'_>, out: &mut Vec<u8>) -> usize {
+    out.clear();
+    let checking_disabled = if question.checking_disabled { flag::CD } else { 0 };
+    push_header(out, id, flag::RD | flag::AD | checking_disabled, [1, 0, 1]);
+    out.extend_from_slice(question.qname);
+    out.extend_from_slice(&question.qtype.to_be_bytes());
+    out.extend_from_slice(&question.qclass.to_be_bytes());
+    push_opt(out, question.udp_size, 0, question.dnssec_ok, 0);
+    out.len()
+}
+
+/// Flags common to all replies to a query: QR, OPCODE, RD and CD as asked, RA.
+fn reply_flags(asked: u16) -> u16 {
+    flag::QR | flag::RA | asked & (flag::OPCODE | flag::RD | flag::CD)
+}
+
+/// The header's four bits of a code. Without OPT a longer code cannot be told and its low bits would say another, so the
+/// client gets SERVFAIL.
+fn header_rcode(rcode: u16, edns: Option<Edns<'_>>) -> u16 {
+    if rcode > flag::RCODE && edns.is_none() { Code::SERVFAIL.number() } else { rcode & flag::RCODE }
+}
+
+fn size_max(shipping: &Shipping<'_>) -> usize {
+    shipping.size_max.min(MESSAGE_LEN_MAX)
+}
+
+/// `counts`: questions, answers, additional records.
+fn push_header(out: &mut Vec<u8>, id: u16, flags: u16, counts: [u16; 3]) {
+    let [questions, answers, additional] = counts;
+    for field in [id, flags, questions, answers, 0, additional] {
+        out.extend_from_slice(&field.to_be_bytes());
+    }
+}
+
+fn push_question(out: &mut Vec<u8>, qname: Name<'_>, qtype: u16, qclass: u16) {
+    out.extend_from_slice(qname.wire());
+    out.extend_from_slice(&qtype.to_be_bytes());
+    out.extend_from_slice(&qclass.to_be_bytes());
+}
+
+fn push_opt(out: &mut Vec<u8>, udp_size: u16, rcode: u16, dnssec_ok: bool, options_len: usize) {
+    let dnssec_ok = if dnssec_ok { DNSSEC_OK } else { 0 };
+    let ttl = u32::from(rcode >> 4) << 24 | dnssec_ok;
+    out.push(0);
+    out.extend_from_slice(&kind::OPT.to_be_bytes());
+    out.extend_from_slice(&udp_size.to_be_bytes());
+    out.extend_from_slice(&ttl.to_be_bytes());
+    out.extend_from_slice(&(options_len as u16).to_be_bytes());
+}
+
+/// A compression pointer; `at` lies within the first 16 KiB by what the callers build.
+fn pointer(at: usize) -> [u8; 2] {
+    (0xc000 | (at as u16 & 0x3fff)).to_be_bytes()
+}
+
+/// The OPT of a reply, measured before it is written: as many extended errors as fit, texts dropped first.
+struct OptPlan<'a> {
+    edns: Option<Edns<'a>>,
+    rcode: u16,
+    udp_size: u16,
+    ede: &'a [EdeOut<'a>],
+    texts: bool,
+}
+
+impl<'a> OptPlan<'a> {
+    fn new(edns: Option<Edns<'a>>, rcode: u16, shipping: &Shipping<'a>, before: usize) -> OptPlan<'a> {
+        let mut plan = OptPlan { edns, rcode, udp_size: shipping.our_udp_size, ede: shipping.ede, texts: true };
+        let room = size_max(shipping).saturating_sub(before);
+        if plan.len() > room {
+            plan.texts = false;
+        }
+        if plan.len() > room {
+            plan.ede = &[];
+        }
+        plan
+    }
+
+    fn len(&self) -> usize {
+        if self.edns.is_some() { OPT_LEN + self.options_len() } else { 0 }
+    }
+
+    fn options_len(&self) -> usize {
+        self.ede.iter().map(|ede| 6 + self.text(ede).len()).sum()
+    }
+
+    fn text<'e>(&self, ede: &EdeOut<'e>) -> &'e str {
+        if self.texts { cut(ede.text, EDE_TEXT_LEN_MAX) } else { "" }
+    }
+
+    fn append(&self, out: &mut Vec<u8>) {
+        let Some(edns) = self.edns else { return };
+        push_opt(out, self.udp_size, self.rcode, edns.dnssec_ok, self.options_len());
+        for ede in self.ede {
+            let text = self.text(ede);
+            out.extend_from_slice(&option::EXTENDED_ERROR.to_be_bytes());
+            out.extend_from_slice(&(2 + text.len() as u16).to_be_bytes());
+            out.extend_from_slice(&ede.code.to_be_bytes());
+            out.extend_from_slice(text.as_bytes());
+        }
+        let additional = u16::from_be_bytes([out.get(10).copied().unwrap_or(0), out.get(11).copied().unwrap_or(0)]);
+        patch(out, 10, &additional.saturating_add(1).to_be_bytes());
+    }
+}
+
+/// The longest beginning of `text` of at most `len_max` octets that ends between characters.
+pub(super) fn cut(text: &str, len_max: usize) -> &str {
+    let mut end = text.len().min(len_max);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
