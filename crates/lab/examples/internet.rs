@@ -1,4 +1,4 @@
-//! Runs the lab's Internet until Ctrl-C, for asking it by hand: `dig @127.53.0.1 -p PORT +trace www.shop.example`.
+//! Runs the lab's Internet until Ctrl-C, for asking it by hand: `dig @127.53.9.1 -p PORT www.shop.example`.
 
 use lab::internet::{Internet, Settings};
 

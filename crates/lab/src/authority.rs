@@ -57,7 +57,8 @@ fn honest(zone: &Zone, query: &Query) -> Reply {
     let lookup = zone.lookup(&query.name, query.qtype);
     let mut reply = Reply { authoritative: true, answer: lookup.answer, ..Reply::default() };
     match lookup.end {
-        End::Answered | End::Elsewhere => {}
+        End::Answered => reply.additional = zone.server_addresses(&reply.answer),
+        End::Elsewhere => {}
         End::NoData => reply.authority.push(zone.negative_soa()),
         End::NoName => {
             reply.rcode = Rcode::NXDOMAIN;

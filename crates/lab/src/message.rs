@@ -243,10 +243,10 @@ impl Reply {
         }
         let mut additional = authority.additional();
         if fill == Fill::All {
-            for (index, record) in self.additional.iter().enumerate() {
-                // Glue beyond the first may go missing without harm (RFC 9471 §3 asks for TC only when none fits).
+            for record in &self.additional {
                 if let Err(error) = additional.push(record) {
-                    if index == 0 {
+                    // Some glue may go missing, but not all of it (RFC 9471 §3.1). Beside an answer it is only a kindness.
+                    if self.answer.is_empty() && additional.counts().arcount() == 0 {
                         return Err(error);
                     }
                     break;

@@ -21,7 +21,7 @@ use tokio::net::{TcpSocket, UdpSocket};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::message::{HEADER_BYTES, Name, Query, Received, Record, Reply, Transport, UDP_BYTES_MAX, receive};
-use crate::server::{Served, Service, frame, read_frame};
+use crate::server::{Emission, Served, Service, frame, read_frame};
 
 /// Questions asked for one query, CNAME restarts included.
 const STEPS_MAX: usize = 16;
@@ -76,7 +76,7 @@ impl Service for Provider {
     fn serve(&self, message: &[u8], transport: Transport) -> Served {
         let query = match receive(message) {
             Received::Query(query) => query,
-            Received::Fault(complaint) => return Served::Pending(Box::pin(async { complaint })),
+            Received::Fault(complaint) => return Served::Replies(vec![Emission::now(complaint)]),
             Received::Silence => return Served::Replies(Vec::new()),
         };
         let resolver = Arc::clone(&self.resolver);
@@ -404,4 +404,112 @@ fn collect(section: domain::base::message::RecordSection<'_, [u8]>) -> Option<Ve
         records.push(Record::new(owner, class, ttl, record.into_data().try_flatten_into().ok()?));
     }
     Some(records)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use domain::base::Ttl;
+    use domain::rdata::{A, Cname, Ns};
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::vec_from_str(text).unwrap()
+    }
+
+    fn record(owner: &str, data: impl Into<crate::message::Data>) -> Record {
+        Record::new(name(owner), Class::IN, Ttl::from_secs(60), data.into())
+    }
+
+    fn query() -> Query {
+        Query {
+            id: 7,
+            recursion_desired: false,
+            checking_disabled: false,
+            name: name("www.a.test"),
+            qtype: Rtype::A,
+            class: Class::IN,
+            edns: None,
+        }
+    }
+
+    fn heard(reply: &Reply) -> Heard {
+        let asked = build(7, &query().name, Rtype::A).unwrap();
+        read(&asked, &reply.compose(&query(), Transport::Tcp)).unwrap()
+    }
+
+    /// Whom a referral for `www.a.test`, heard from the servers of `test`, leads to.
+    fn check(zone: &str, server: &str, glue: (&str, [u8; 4]), expected: Option<&str>) {
+        let reply = Reply {
+            authority: vec![record(zone, Ns::new(name(server)))],
+            additional: vec![record(glue.0, A::new(glue.1.into()))],
+            ..Reply::default()
+        };
+        let asked = Delegation { zone: name("test"), servers: Vec::new(), expires: Instant::now() };
+        let found = referral(&heard(&reply), &asked, &query().name);
+        let found = found.map(|next| format!("{} at {:?}", next.zone, next.servers));
+        assert_eq!(found.as_deref(), expected, "{zone} {server} {glue:?}");
+    }
+
+    #[test]
+    fn only_a_referral_downwards_with_glue_on_loopback_is_followed() {
+        let home = [127, 53, 2, 1];
+        check("a.test", "ns.a.test", ("ns.a.test", home), Some("a.test at [127.53.2.1]"));
+        check("test", "ns.a.test", ("ns.a.test", home), None);
+        check(".", "ns.a.test", ("ns.a.test", home), None);
+        check("b.test", "ns.b.test", ("ns.b.test", home), None);
+        check("a.test", "ns.a.test", ("other.a.test", home), None);
+        check("a.test", "ns.a.test", ("ns.a.test", [192, 0, 2, 1]), None);
+    }
+
+    #[test]
+    fn a_chain_ends_at_its_last_name_or_not_at_all() {
+        let link = |from: &str, to: &str| record(from, Cname::new(name(to)));
+        let chain = [link("www.a.test", "b.test"), link("b.test", "c.test")];
+        let start = name("www.a.test");
+        assert_eq!(chain_end(&chain, &start, Rtype::A), Some(&name("c.test")));
+        assert_eq!(chain_end(&chain, &start, Rtype::CNAME), Some(&start));
+        let circle = [link("www.a.test", "b.test"), link("b.test", "www.a.test")];
+        assert_eq!(chain_end(&circle, &start, Rtype::A), None);
+    }
+
+    #[test]
+    fn a_reply_to_another_question_is_not_heard() {
+        let asked = build(7, &query().name, Rtype::A).unwrap();
+        let reply = Reply::code(Rcode::NOERROR);
+        let heard = |query: &Query| read(&asked, &reply.compose(query, Transport::Tcp)).is_some();
+        assert!(heard(&query()));
+        assert!(!heard(&Query { id: 8, ..query() }));
+        assert!(!heard(&Query { name: name("www.b.test"), ..query() }));
+        assert!(!heard(&Query { qtype: Rtype::AAAA, ..query() }));
+        assert!(read(&asked, &asked).is_none(), "a query is not a reply");
+    }
+
+    proptest! {
+        #[test]
+        fn damaged_replies_are_read_or_dropped(
+            damage in vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+            cut in any::<prop::sample::Index>(),
+            noise in vec(any::<u8>(), 0..200),
+        ) {
+            let asked = build(7, &query().name, Rtype::A).unwrap();
+            let reply = Reply {
+                answer: vec![record("www.a.test", Cname::new(name("b.test"))), record("b.test", A::new([192, 0, 2, 1].into()))],
+                authority: vec![record("a.test", Ns::new(name("ns.a.test")))],
+                ..Reply::default()
+            };
+            let mut bytes = reply.compose(&query(), Transport::Tcp);
+            for (at, octet) in damage {
+                let at = at.index(bytes.len());
+                bytes[at] = octet;
+            }
+            let _ = read(&asked, &bytes);
+            bytes.truncate(cut.index(bytes.len() + 1));
+            let _ = read(&asked, &bytes);
+            let _ = read(&asked, &noise);
+        }
+    }
 }

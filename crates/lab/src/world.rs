@@ -98,14 +98,12 @@ impl World {
 
     /// Builds top-level domains for all children, and the root above them.
     fn delegate(&mut self, children: Vec<(Name, Cut)>) -> Result<(), Error> {
-        let mut root = Zone::new(Name::root_vec(), name("a.root-servers.test")?, Behaviour::Honest);
-        root.add(Name::root_vec(), NS_TTL_SECONDS, Ns::new(name("a.root-servers.test")?));
+        let mut root = new_zone(".", Behaviour::Honest, &[ROOT])?;
         let tlds: BTreeSet<String> = children.iter().map(|(child, _)| top_label(child)).collect();
         for (index, tld) in tlds.iter().enumerate() {
             let server = Ipv4Addr::new(127, 53, 1, index as u8 + 1);
             let apex = name(tld)?;
-            let mut zone = Zone::new(apex.clone(), below("ns1", &apex)?, Behaviour::Honest);
-            add_servers(&mut zone, &[server])?;
+            let mut zone = new_zone(tld, Behaviour::Honest, &[server])?;
             for (child, cut) in children.iter().filter(|(child, _)| child.ends_with(&apex)) {
                 zone.delegate(child.clone(), cut.clone());
             }
@@ -181,19 +179,14 @@ fn server_names(apex: &Name, servers: &[Ipv4Addr]) -> Result<Vec<(Name, Ipv4Addr
     servers.iter().enumerate().map(|(n, address)| Ok((below(&format!("ns{}", n + 1), apex)?, *address))).collect()
 }
 
-fn add_servers(zone: &mut Zone, servers: &[Ipv4Addr]) -> Result<(), Error> {
-    let apex = zone.apex().clone();
+/// A zone with its servers.
+fn new_zone(apex: &str, behaviour: Behaviour, servers: &[Ipv4Addr]) -> Result<Zone, Error> {
+    let apex = name(apex)?;
+    let mut zone = Zone::new(apex.clone(), below("ns1", &apex)?, below("hostmaster", &apex)?, behaviour);
     for (server, address) in server_names(&apex, servers)? {
         zone.add(apex.clone(), NS_TTL_SECONDS, Ns::new(server.clone()));
         zone.add(server, NS_TTL_SECONDS, A::new(address));
     }
-    Ok(())
-}
-
-fn new_zone(apex: &str, behaviour: Behaviour, servers: &[Ipv4Addr]) -> Result<Zone, Error> {
-    let apex = name(apex)?;
-    let mut zone = Zone::new(apex.clone(), below("ns1", &apex)?, behaviour);
-    add_servers(&mut zone, servers)?;
     Ok(zone)
 }
 

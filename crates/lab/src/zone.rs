@@ -86,12 +86,12 @@ pub(crate) enum End {
 }
 
 impl Zone {
-    /// A zone of only SOA; `mname` is its first server.
-    pub(crate) fn new(apex: Name, mname: Name, behaviour: Behaviour) -> Self {
+    /// A zone of only SOA; `mname` is its first server, `rname` its keeper's mailbox.
+    pub(crate) fn new(apex: Name, mname: Name, rname: Name, behaviour: Behaviour) -> Self {
         let seconds = Ttl::from_secs;
         let soa = Soa::new(
             mname,
-            apex.clone(),
+            rname,
             Serial::from(2_026_110_100),
             seconds(7200),
             seconds(900),
@@ -140,6 +140,15 @@ impl Zone {
         let mut soa = self.soa.clone();
         soa.set_ttl(Ttl::from_secs(NEGATIVE_TTL_SECONDS));
         soa
+    }
+
+    /// Addresses we hold for the name servers among `records` (RFC 1034 §4.3.2 step 6).
+    pub(crate) fn server_addresses(&self, records: &[Record]) -> Vec<Record> {
+        let servers = records.iter().filter_map(|record| match record.data() {
+            ZoneRecordData::Ns(ns) => self.nodes.get(ns.nsdname()),
+            _ => None,
+        });
+        servers.flatten().filter(|record| matches!(record.rtype(), Rtype::A | Rtype::AAAA)).cloned().collect()
     }
 
     /// Looks up a name at or below the apex.
@@ -204,4 +213,101 @@ impl Zone {
 /// The record under the name that was asked for: a wildcard's owner is replaced, case is kept.
 fn owned_by(record: &Record, owner: &Name) -> Record {
     Record::new(owner.clone(), record.class(), record.ttl(), record.data().clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use domain::rdata::{A, Cname, Ns};
+
+    use super::*;
+
+    fn name(text: &str) -> Name {
+        Name::vec_from_str(text).unwrap()
+    }
+
+    /// A zone from lines of `owner TYPE data`; NS below the apex makes a delegation.
+    fn zone(lines: &str) -> Zone {
+        let apex = name("z.test");
+        let mut zone = Zone::new(apex.clone(), name("ns.z.test"), name("keeper.z.test"), Behaviour::Honest);
+        for line in lines.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let [owner, rtype, data] = line.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let owner = name(owner);
+            match rtype {
+                "A" => zone.add(owner, 60, A::new(data.parse::<Ipv4Addr>().unwrap())),
+                "CNAME" => zone.add(owner, 60, Cname::new(name(data))),
+                "NS" => {
+                    let ns = Record::new(owner.clone(), Class::IN, Ttl::from_secs(60), Ns::new(name(data)).into());
+                    zone.delegate(owner, Cut { servers: vec![ns], glue: Vec::new() });
+                }
+                other => panic!("{other}"),
+            }
+        }
+        zone
+    }
+
+    /// Looks up each `name TYPE` of the table and compares end and owners of the answer.
+    fn check(zone: &Zone, table: &str) {
+        for line in table.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (question, expected) = line.split_once("->").unwrap();
+            let [asked, rtype] = question.split_whitespace().collect::<Vec<_>>()[..] else { panic!("{line}") };
+            let found = zone.lookup(&name(asked), rtype.parse().unwrap());
+            let mut text = match found.end {
+                End::Answered => "answered",
+                End::NoData => "nodata",
+                End::NoName => "noname",
+                End::Elsewhere => "elsewhere",
+                End::Referral(_) => "referral",
+            }
+            .to_owned();
+            for record in found.answer {
+                text.push_str(&format!(" {}", record.owner()));
+            }
+            assert_eq!(text, expected.trim(), "{question}");
+        }
+    }
+
+    #[test]
+    fn a_zone_answers_as_rfc_1034_says() {
+        let zone = zone(
+            "
+            www.z.test          A      192.0.2.1
+            alias.z.test        CNAME  www.z.test
+            away.z.test         CNAME  www.other.test
+            deep.empty.z.test   A      192.0.2.2
+            *.wild.z.test       A      192.0.2.3
+            here.wild.z.test    CNAME  nothing.z.test
+            one.z.test          CNAME  two.z.test
+            two.z.test          CNAME  one.z.test
+            child.z.test        NS     ns.child.z.test
+            into.z.test         CNAME  x.child.z.test
+            ",
+        );
+        check(
+            &zone,
+            "
+            www.z.test A            -> answered www.z.test
+            WWW.Z.TEST A            -> answered WWW.Z.TEST
+            www.z.test AAAA         -> nodata
+            x.www.z.test A          -> noname
+            z.test SOA              -> answered z.test
+            empty.z.test A          -> nodata
+            alias.z.test A          -> answered alias.z.test www.z.test
+            alias.z.test AAAA       -> nodata alias.z.test
+            alias.z.test CNAME      -> answered alias.z.test
+            away.z.test A           -> elsewhere away.z.test
+            any.wild.z.test A       -> answered any.wild.z.test
+            a.b.wild.z.test A       -> answered a.b.wild.z.test
+            any.wild.z.test AAAA    -> nodata
+            wild.z.test A           -> nodata
+            here.wild.z.test A      -> noname here.wild.z.test
+            one.z.test A            -> elsewhere one.z.test two.z.test
+            child.z.test A          -> referral
+            a.b.child.z.test A      -> referral
+            child.z.test DS         -> nodata
+            into.z.test A           -> referral into.z.test
+            ",
+        );
+    }
 }

@@ -18,11 +18,12 @@ use tokio::time::{Instant, timeout};
 const LIMIT: Duration = Duration::from_secs(20);
 const ID: u16 = 4711;
 
+/// A small Internet. Its resolvers wait long enough for a busy machine; two zones that never answer cost that wait.
 async fn internet() -> Internet {
     let settings = Settings {
         site_count: 60,
         slow: Duration::from_millis(40)..=Duration::from_millis(60),
-        step_timeout: Duration::from_millis(150),
+        step_timeout: Duration::from_secs(1),
         ..Settings::default()
     };
     Internet::start(settings).await.unwrap()
@@ -117,7 +118,7 @@ async fn the_root_refers_down_to_the_zone_that_answers() {
     check(
         internet.root(),
         &[
-            (".", Rtype::NS, "NOERROR aa 1/0/0"),
+            (".", Rtype::NS, "NOERROR aa 1/0/1"),
             ("www.shop.example", Rtype::A, "NOERROR 0/1/1"),
             ("nothing.here.nosuchtld", Rtype::A, "NXDOMAIN aa 0/1/0"),
         ],
@@ -136,7 +137,7 @@ async fn the_root_refers_down_to_the_zone_that_answers() {
         &[
             ("www.shop.example", Rtype::A, "NOERROR aa 1/0/0"),
             ("shop.example", Rtype::SOA, "NOERROR aa 1/0/0"),
-            ("shop.example", Rtype::NS, "NOERROR aa 2/0/0"),
+            ("shop.example", Rtype::NS, "NOERROR aa 2/0/2"),
             ("www.shop.example", Rtype::NAPTR, "NOERROR aa 0/1/0"),
             ("no.such.shop.example", Rtype::A, "NXDOMAIN aa 0/1/0"),
             ("elsewhere.invalid", Rtype::A, "REFUSED 0/0/0"),

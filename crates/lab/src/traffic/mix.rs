@@ -75,14 +75,16 @@ pub enum Kind {
     Scrap,
 }
 
-/// How many of a thousand messages each kind gets; [`Kind::Generated`] comes in bursts of [`BURST_NAMES`].
+/// Shares of what a client decides to do next. A visit makes about seven messages and a burst [`BURST_NAMES`], so by
+/// messages two thirds are visits, one in eight is for a blocked name, one in thirteen for a name that does not exist,
+/// and at the demo's rate a burst comes about every ten seconds.
 const ORDINARY: &[(Kind, u32)] = &[
-    (Kind::Browse, 780),
-    (Kind::Mail, 45),
-    (Kind::Reverse, 40),
-    (Kind::Blocked, 80),
-    (Kind::Typo, 45),
-    (Kind::Generated, 1),
+    (Kind::Browse, 335),
+    (Kind::Mail, 150),
+    (Kind::Reverse, 130),
+    (Kind::Blocked, 180),
+    (Kind::Typo, 203),
+    (Kind::Generated, 2),
 ];
 
 /// The shares of odd messages among themselves.
@@ -140,8 +142,9 @@ pub(super) struct Settings {
 pub(super) struct Mix {
     rng: StdRng,
     settings: Settings,
-    /// Sites people visit, most visited first, with their place in the sum of all weights.
+    /// Ranks of the sites people visit.
     sites: Zipf,
+    /// Their places in the catalogue, most visited first.
     visited: Vec<usize>,
     clients: Zipf,
     /// What each client is about to ask.
