@@ -1,0 +1,339 @@
+// The first page: how things are, what stands out, and one click from each figure to the queries behind it.
+
+import { createMemo, createSignal, For, Show, type JSX } from "solid-js";
+import { api, type Count, type Figures, type Scope, type SeriesReply, type Summary } from "../api.ts";
+import { codeShade, cssShade, lineShade, type Shade } from "../lib/codes.ts";
+import { change, compact, count, milliseconds, percent, span, splitDomain, zone, type Change } from "../lib/format.ts";
+import { createQuery, type Query } from "../lib/query.ts";
+import { fresh, go, route } from "../lib/router.ts";
+import { codes, createTicker, status } from "../lib/server.ts";
+import { absolute, isMoving } from "../lib/time.ts";
+import { valueText } from "../search/tokens.ts";
+import { FirstQuery } from "../ui/empty.tsx";
+import { Upstreams } from "../ui/health.tsx";
+import { Failed, Pending, Sparkline } from "../ui/parts.tsx";
+import { RangePicker } from "../ui/range.tsx";
+import { SeriesTable, TimePanel } from "../ui/timepanel.tsx";
+
+const REFRESH_EVERY_MS = 10_000;
+const POINTS = 180;
+const TOP = 8;
+
+/** A number whose rise is bad news, good news, or only news. */
+type Sense = "bad" | "good" | "plain";
+
+interface Figure {
+  title: string;
+  value: string;
+  /** In smaller print behind the value. */
+  unit?: string;
+  change: Change | null;
+  sense: Sense;
+  href: string;
+  spark?: { values: number[]; shade: Shade };
+  about?: string;
+}
+
+export function Overview(): JSX.Element {
+  const scope = createMemo<Scope>(() => ({ q: "", from: route().from, to: route().to }));
+  const tick = createTicker(REFRESH_EVERY_MS, () => isMoving(route()));
+  const key = () => ({ scope: scope(), tick: tick() });
+  const top = (q: string, field: string) => createQuery(key, ({ scope: at }, signal) => api.top({ ...at, q }, field, TOP, signal));
+
+  const summary = createQuery(key, ({ scope: at }, signal) => api.summary(at, signal));
+  const series = createQuery(key, ({ scope: at }, signal) => api.series(at, "code", POINTS, signal));
+  const actions = createQuery(key, ({ scope: at }, signal) => api.series(at, "action", POINTS, signal));
+  const caches = createQuery(key, ({ scope: at }, signal) => api.series(at, "cache", POINTS, signal));
+  const domains = top("", "reg_domain");
+  const clients = top("", "client");
+  const blocked = top("action:block", "domain");
+  const failing = top("code:SERVFAIL", "reg_domain");
+
+  const range = () => summary.data()?.range ?? series.data()?.range;
+  /** The log with a search, over exactly the range the figure was counted in. */
+  const log = (q: string, over = range()) => fresh({ page: "log", q, ...(over === undefined ? scope() : { from: over.from, to: over.to }) });
+  const resolved = () => {
+    const now = range();
+    return now === undefined ? null : { from: Date.parse(now.from), to: Date.parse(now.to) };
+  };
+  const isNew = () => summary.data()?.current.queries === 0 && status.data()?.log.rows === 0;
+
+  return (
+    <main id="main" class="overview" tabindex="-1">
+      <div class="page-head">
+        <h1>Overview</h1>
+        <span class="page-range muted">
+          <Show when={resolved()}>{(at) => <>{span(at().from, at().to)} <span class="zone">{zone(at().to)}</span></>}</Show>
+        </span>
+        <RangePicker range={route()} resolved={resolved()} onChange={(next) => go(next)} />
+      </div>
+      <Show when={!isNew()} fallback={<FirstQuery />}>
+        <section aria-label="Figures">
+          <Pending query={summary} />
+          <Show when={summary.error()}>{(error) => <Failed error={error()} onRetry={summary.reload} what="The figures" />}</Show>
+          <Show when={summary.data()} fallback={<div class="figures placeholder" />}>
+            {(now) => <FigureRow figures={figuresOf(now(), series.data(), actions.data(), caches.data(), log)} />}
+          </Show>
+        </section>
+
+        <div class="overview-main">
+          <CodePanel series={series} log={log} />
+          <Changes series={series} previous={summary.data()} log={log} />
+        </div>
+
+        <div class="tops">
+          <Top title="Top domains" query={domains} log={log} q={(value) => `reg_domain:${valueText(value)}`} domain shade={lineShade("action", "pass", null, 0)} />
+          <Top title="Top blocked" query={blocked} log={log} q={(value) => `action:block domain:${valueText(`=${value}`)}`} all="action:block" domain shade={lineShade("action", "block", null, 0)} />
+          <Top title="Top clients" query={clients} log={log} q={(value) => `client:${valueText(value)}`} shade={lineShade("cache", "hit", null, 0)} />
+          <Top title="Failing domains" query={failing} log={log} q={(value) => `code:SERVFAIL reg_domain:${valueText(value)}`} all="code:SERVFAIL" domain shade={codeShade("SERVFAIL")} />
+        </div>
+
+        <section class="card">
+          <h2>Upstreams</h2>
+          <Show when={status.error()}>{(error) => <Failed error={error()} onRetry={status.reload} what="The upstreams" />}</Show>
+          <div class="scroll-x"><Show when={status.data()}>{(now) => <Upstreams status={now()} />}</Show></div>
+        </section>
+      </Show>
+    </main>
+  );
+}
+
+function line(series: SeriesReply | undefined, value: string): number[] {
+  return series?.lines.find((one) => one.value === value)?.counts ?? [];
+}
+
+function all(series: SeriesReply | undefined): number[] {
+  return (series?.starts ?? []).map((_, index) => (series?.lines ?? []).reduce((sum, one) => sum + (one.counts[index] ?? 0), 0));
+}
+
+/** Few enough points for a line of 100 pixels. */
+function thin(values: number[], wanted = 45): number[] {
+  const step = Math.max(1, Math.ceil(values.length / wanted));
+  const sums: number[] = [];
+  for (let at = 0; at < values.length; at += step) sums.push(values.slice(at, at + step).reduce((sum, one) => sum + one, 0) / Math.min(step, values.length - at));
+  return sums;
+}
+
+function figuresOf(
+  now: Summary, codesSeries: SeriesReply | undefined, actions: SeriesReply | undefined, caches: SeriesReply | undefined,
+  log: (q: string, over?: Summary["range"]) => string,
+): Figure[] {
+  const { current, previous } = now;
+  const share = (part: (figures: Figures) => number) =>
+    change(current.queries === 0 ? null : part(current) / current.queries, previous.queries === 0 ? null : part(previous) / previous.queries);
+  const to = (q: string) => log(q, now.range);
+  const hits = line(caches, "hit").map((hit, index) => hit + (line(caches, "stale")[index] ?? 0));
+  return [
+    {
+      title: "Queries", value: compact(current.queries), change: change(current.queries, previous.queries), sense: "plain", href: to(""),
+      spark: { values: thin(all(codesSeries)), shade: codeShade("NOERROR") },
+    },
+    {
+      title: "Blocked", value: percent(current.blocked, current.queries), change: share((one) => one.blocked), sense: "plain",
+      href: to("action:block"), spark: { values: thin(line(actions, "block")), shade: lineShade("action", "block", null, 0) }, about: count(current.blocked),
+    },
+    {
+      title: "SERVFAIL", value: percent(current.servfail, current.queries), change: share((one) => one.servfail), sense: "bad",
+      href: to("code:SERVFAIL"), spark: { values: thin(line(codesSeries, "SERVFAIL")), shade: codeShade("SERVFAIL") }, about: count(current.servfail),
+    },
+    {
+      title: "NXDOMAIN", value: percent(current.nxdomain, current.queries), change: share((one) => one.nxdomain), sense: "plain",
+      href: to("code:NXDOMAIN"), spark: { values: thin(line(codesSeries, "NXDOMAIN")), shade: codeShade("NXDOMAIN") }, about: count(current.nxdomain),
+    },
+    {
+      title: "Cache hits", value: percent(current.cache_hits, current.queries), change: share((one) => one.cache_hits), sense: "good",
+      href: to("cache:hit,stale"), spark: { values: thin(hits), shade: lineShade("cache", "hit", null, 0) }, about: count(current.cache_hits),
+    },
+    {
+      title: "Latency p50", value: milliseconds(current.latency_p50_ms), change: change(current.latency_p50_ms, previous.latency_p50_ms), sense: "bad", href: to(""),
+    },
+    {
+      title: "Latency p95", value: milliseconds(current.latency_p95_ms), change: change(current.latency_p95_ms, previous.latency_p95_ms), sense: "bad",
+      href: to(current.latency_p95_ms === null ? "" : `latency:>=${Number(current.latency_p95_ms.toPrecision(3))}ms`),
+    },
+    { title: "Clients", value: compact(current.clients), change: change(current.clients, previous.clients), sense: "plain", href: to("") },
+  ];
+}
+
+function FigureRow(props: { figures: Figure[] }): JSX.Element {
+  return (
+    <ul class="figures">
+      <For each={props.figures}>
+        {(figure) => (
+          <li>
+            <a class="figure" href={figure.href} title={`${figure.title}: show the queries`}>
+              <span class="figure-title">{figure.title}</span>
+              <span class="figure-value">{figure.value}</span>
+              <span class="figure-foot">
+                <Show when={figure.change} fallback={<span class="change same">{figure.about ?? "–"}</span>}>
+                  {(now) => <span class={`change ${now().direction} sense-${figure.sense}`} title="Against the period before">{now().text}</span>}
+                </Show>
+              </span>
+              <Show when={figure.spark}>{(spark) => <Sparkline values={spark().values} shade={spark().shade} />}</Show>
+            </a>
+          </li>
+        )}
+      </For>
+    </ul>
+  );
+}
+
+function CodePanel(props: { series: Query<SeriesReply>; log: (q: string, over?: Summary["range"]) => string }): JSX.Element {
+  const [zeros, setZeros] = createSignal(true);
+  /** The reply with a row for each named code, in the order of the table. */
+  const full = createMemo<SeriesReply | undefined>(() => {
+    const reply = props.series.data();
+    if (reply === undefined) return undefined;
+    const known = new Set(codes().map((code) => code.name));
+    const empty = reply.starts.map(() => 0);
+    const named = codes().map((code) => reply.lines.find((one) => one.value === code.name)
+      ?? { value: code.name, number: code.number, family: code.family, total: 0, counts: empty });
+    return { ...reply, lines: [...named, ...reply.lines.filter((one) => !known.has(one.value))] };
+  });
+  const silent = () => full()?.lines.filter((one) => one.total === 0).length ?? 0;
+  return (
+    <section class="card code-panel">
+      <div class="card-head">
+        <h2>Return codes</h2>
+        <p class="muted hint">Each row on its own scale. Drag for a range, click a cell for its queries.</p>
+        <button type="button" class="button small" aria-pressed={!zeros()} onClick={() => setZeros(!zeros())}>{zeros() ? "Hide" : "Show"} {silent()} unused</button>
+      </div>
+      <Pending query={props.series} />
+      <Show when={props.series.error()}>{(error) => <Failed error={error()} onRetry={props.series.reload} what="The chart" />}</Show>
+      <Show when={full()} fallback={<div class="panel-placeholder" />}>
+        {(reply) => (
+          <>
+            <TimePanel
+              series={reply()}
+              by="code"
+              stack
+              strip
+              rowHeight={17}
+              chartHeight={132}
+              zeros={zeros()}
+              dim={props.series.pace() === "very slow"}
+              hrefOf={(value) => props.log(value === "" ? "-has:code" : `code:${valueText(value)}`, reply().range)}
+              onSelect={(from, to, value) => go({ page: "log", q: value === null ? "" : value === "" ? "-has:code" : `code:${valueText(value)}`, ...absolute(from, to), sel: "" })}
+            />
+            <details class="as-table"><summary>As a table</summary><SeriesTable series={reply()} by="code" /></details>
+          </>
+        )}
+      </Show>
+    </section>
+  );
+}
+
+/** What stands out: bursts within the range, by how far they rise above the code's usual level. */
+function Changes(props: { series: Query<SeriesReply>; previous: Summary | undefined; log: (q: string, over?: Summary["range"]) => string }): JSX.Element {
+  const bursts = createMemo(() => burstsOf(props.series.data()));
+  return (
+    <section class="card changes">
+      <div class="card-head"><h2>What stands out</h2></div>
+      <Show when={bursts().length > 0} fallback={<p class="muted">Nothing out of the ordinary in this range.</p>}>
+        <ul>
+          <For each={bursts()}>
+            {(one) => (
+              <li>
+                <a href={fresh({ page: "log", q: `code:${valueText(one.value)}`, ...absolute(one.from, one.to) })} style={{ "--shade": cssShade(codeShade(one.value, one.family)) }}>
+                  <span class="burst-name"><span class="swatch" style={{ "--shade": cssShade(codeShade(one.value, one.family)) }} />{one.value}</span>
+                  <span class="burst-size">{one.factor === null ? "only then" : `×${one.factor < 10 ? one.factor.toFixed(1) : count(one.factor)}`}</span>
+                  <span class="burst-when muted">{span(one.from, one.to)}, {count(one.total)} {one.total === 1 ? "query" : "queries"}</span>
+                </a>
+              </li>
+            )}
+          </For>
+        </ul>
+      </Show>
+    </section>
+  );
+}
+
+interface Burst {
+  value: string;
+  family: string | null;
+  from: number;
+  to: number;
+  total: number;
+  /** How many times its usual level; null when it never occurs otherwise. */
+  factor: number | null;
+  score: number;
+}
+
+/** A burst has at least this many events and this many times the median of the cells with events. */
+const BURST_EVENTS_MIN = 10;
+const BURST_FACTOR_MIN = 3;
+const BURSTS_MAX = 6;
+
+export function burstsOf(series: SeriesReply | undefined): Burst[] {
+  if (series === undefined || series.starts.length < 10) return [];
+  const found = series.lines.flatMap((one): Burst[] => {
+    const mean = one.total / one.counts.length;
+    const limit = Math.max(BURST_FACTOR_MIN * mean, 2);
+    const hot = one.counts.map((value) => value > limit);
+    // The longest run of hot cells, a gap of one allowed.
+    let best = { from: 0, to: 0, total: 0 };
+    for (let at = 0; at < hot.length; at += 1) {
+      if (hot[at] !== true) continue;
+      let end = at + 1;
+      while (end < hot.length && (hot[end] === true || hot[end + 1] === true)) end += 1;
+      const total = one.counts.slice(at, end).reduce((sum, value) => sum + value, 0);
+      if (total > best.total) best = { from: at, to: end, total };
+      at = end;
+    }
+    if (best.total < BURST_EVENTS_MIN) return [];
+    const elsewhere = one.total - best.total;
+    const usual = elsewhere / Math.max(1, one.counts.length - (best.to - best.from));
+    const level = best.total / (best.to - best.from);
+    const factor = usual < 0.02 ? null : level / usual;
+    if (factor !== null && factor < BURST_FACTOR_MIN) return [];
+    const from = series.starts[best.from] ?? 0;
+    const to = (series.starts[best.to - 1] ?? 0) + series.step_ms;
+    return [{ value: one.value, family: one.family, from, to, total: best.total, factor, score: best.total * Math.log2(1 + (factor ?? 100)) }];
+  });
+  return found.filter((one) => one.value !== "").sort((a, b) => b.score - a.score).slice(0, BURSTS_MAX);
+}
+
+function Top(props: {
+  title: string;
+  query: Query<{ values: Count[]; other: number; total: number; range: Summary["range"] }>;
+  log: (q: string, over?: Summary["range"]) => string;
+  q: (value: string) => string;
+  all?: string;
+  domain?: boolean;
+  shade: Shade;
+}): JSX.Element {
+  const most = () => Math.max(1, ...(props.query.data()?.values ?? []).map((one) => one.count));
+  return (
+    <section class="card top" style={{ "--shade": cssShade(props.shade) }}>
+      <div class="card-head">
+        <h2>{props.title}</h2>
+        <Show when={props.all !== undefined && (props.query.data()?.total ?? 0) > 0}>
+          <a class="more" href={props.log(props.all ?? "", props.query.data()?.range)}>{compact(props.query.data()?.total ?? 0)} in all</a>
+        </Show>
+      </div>
+      <Pending query={props.query} />
+      <Show when={props.query.error()}>{(error) => <Failed error={error()} onRetry={props.query.reload} what={props.title} />}</Show>
+      <Show when={props.query.data()} fallback={<div class="top-placeholder" />}>
+        {(reply) => (
+          <ol class="top-list">
+            <For each={reply().values.filter((one) => one.value !== "")} fallback={<li class="muted none">None in this range.</li>}>
+              {(one) => {
+                const name = one.value.replace(/^"(.*)"$/, "$1");
+                const parts = props.domain === true ? splitDomain(name, name.split(".").slice(-2).join(".")) : ["", name] as const;
+                return (
+                  <li>
+                    <a href={props.log(props.q(one.value), reply().range)} style={{ "--share": `${(100 * one.count) / most()}%` }} title={`${name}: ${count(one.count)} queries`}>
+                      <span class="top-name domain"><span class="domain-head">{parts[0]}</span><span class="domain-tail">{parts[1]}</span></span>
+                      <span class="top-share muted">{percent(one.count, reply().total)}</span>
+                      <span class="top-count">{compact(one.count)}</span>
+                    </a>
+                  </li>
+                );
+              }}
+            </For>
+          </ol>
+        )}
+      </Show>
+    </section>
+  );
+}
