@@ -1,14 +1,56 @@
 //! Events on disk and in memory: WAL, live rows, Parquet segments, manifest, retention, and the one table a
 //! search reads.
 //!
-//! Knows the event schema; knows nothing of searches, of DNS, or of how an event came to be. Time is an argument.
+//! Knows the event schema; knows nothing of searches, of DNS, or of how an event came to be.
+//!
+//! ```text
+//! sender ─ ring ─┐                       ┌─ sync thread: fdatasync
+//! sender ─ ring ─┴─ writer thread ─ WAL ─┤
+//!                         │              └─ segment thread: Parquet, manifest, retention, merging
+//!                     live rows ──────────────── segments
+//!                         └──── one snapshot ────────┘ ─ table
+//! ```
+//!
+//! The folder: `lock`, `manifest`, `wal/<number>.wal`, `segments/day=…/hour=…/<number>.parquet`, `aside/` for what
+//! was found damaged.
 
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod disk;
+mod live;
+mod manifest;
+mod recover;
+mod retention;
+mod segment;
+mod segmenter;
+mod sender;
+mod table;
+mod wal;
+mod writer;
+
+use std::fs::{File, OpenOptions, TryLockError};
 use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, mpsc};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
+
+use crate::disk::Disk;
+use crate::live::{Generation, Shared, lock};
+use crate::segmenter::Segmenter;
+use crate::sender::Rings;
+use crate::wal::Wal;
+use crate::writer::{SYNCS_WAITING_MAX, Times, Writer};
+
+pub use segment::check_segment_bytes;
+pub use sender::{RING_EVENTS_MAX, Sender};
+pub use wal::{Replay, replay_bytes};
+
+/// Wait between two attempts on a disk that said no.
+const RETRY_EVERY: Duration = Duration::from_secs(5);
 
 /// How the log is kept.
 #[derive(Clone, Debug)]
@@ -27,9 +69,25 @@ pub struct Settings {
     pub sync_every: Duration,
 }
 
-/// The open log. Cheap to clone.
+/// The open log. Cheap to clone; the last clone dropped closes it.
 #[derive(Clone)]
-pub struct Store {}
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    shared: Arc<Shared>,
+    rings: Arc<Rings>,
+    running: Mutex<Option<Running>>,
+}
+
+/// What `close` ends.
+struct Running {
+    /// Writer, sync and segment thread.
+    threads: Vec<JoinHandle<()>>,
+    /// Held locked until the threads are gone.
+    lock: File,
+}
 
 /// What was found when the log was opened; each line is for an operator.
 #[derive(Debug, Default)]
@@ -59,19 +117,8 @@ pub struct Health {
     pub stopped: Option<String>,
     /// Events written since start.
     pub written: u64,
-}
-
-/// Where the writer thread takes its events from: one per sending thread.
-pub struct Feed {}
-
-/// The sending end: never blocks; a full ring drops the event and counts it.
-pub struct Sender {}
-
-impl Sender {
-    /// Offers one event.
-    pub fn offer(&mut self, _event: event::Event) {
-        todo!()
-    }
+    /// Segments found damaged and set aside since start, those noted in `Opened` not counted.
+    pub set_aside: u64,
 }
 
 /// Why the log could not be opened.
@@ -94,39 +141,134 @@ pub enum StoreError {
 }
 
 impl Store {
-    /// Opens or makes the log: locks the folder, reads the manifest, checks segments, replays the WAL, starts the writer thread.
-    pub fn open(_settings: Settings) -> Result<(Store, Opened), StoreError> {
-        todo!()
+    /// Opens or makes the log: locks the folder, reads the manifest, checks segments, replays the WAL, starts the threads.
+    ///
+    /// # Errors
+    /// The folder is in use by another store, or the system does not let us read and write it. Damage is no error:
+    /// it is cut or set aside, and noted.
+    pub fn open(settings: Settings) -> Result<(Store, Opened), StoreError> {
+        Self::open_on(Disk::default(), RETRY_EVERY, settings)
     }
 
-    /// A new sender for one thread (hot path) — the ring is drained by the writer thread.
+    fn open_on(disk: Disk, retry_every: Duration, settings: Settings) -> Result<(Store, Opened), StoreError> {
+        let io = recover::at;
+        std::fs::create_dir_all(&settings.folder).map_err(|source| io(&settings.folder, source))?;
+        let folder = settings.folder.canonicalize().map_err(|source| io(&settings.folder, source))?;
+        let lock = lock_folder(&folder)?;
+        let found = recover::recover(&disk, &folder)?;
+
+        let wal_folder = folder.join("wal");
+        let wal = Wal::create(&disk, &wal_folder, found.next_wal)
+            .map_err(|source| io(&wal::path(&wal_folder, found.next_wal), source))?;
+        let mut generations = found.generations;
+        generations.push_back(Generation::new(found.next_wal));
+        let shared = Arc::new(Shared::new(folder.clone(), settings, disk, retry_every, found.segments, generations));
+        // Recovery synced what it read.
+        shared.synced_seq.store(found.next_seq, Ordering::Release);
+
+        let rings = Arc::new(Rings::default());
+        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
+            thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| io(&folder, source))
+        };
+        let (syncs, jobs) = mpsc::sync_channel(SYNCS_WAITING_MAX);
+        let segmenter = Segmenter { shared: Arc::clone(&shared), manifest: found.manifest, unchecked: found.unchecked };
+        let segmenter = spawn("log-segments", Box::new(move || segmenter.run()))?;
+        let syncing = Arc::clone(&shared);
+        let syncer = spawn("log-sync", Box::new(move || writer::run_syncs(&syncing, &jobs)))?;
+        let writer = Writer {
+            shared: Arc::clone(&shared),
+            arrivals: Arc::clone(&rings),
+            rings: Vec::new(),
+            builder: event::Builder::new(found.next_seq),
+            wal,
+            syncs,
+            segmenter: segmenter.thread().clone(),
+            times: Times::new(Instant::now()),
+        };
+        let writer = spawn("log-writer", Box::new(move || writer.run()))?;
+        rings.written_by(writer.thread().clone());
+        let running = Mutex::new(Some(Running { threads: vec![writer, syncer, segmenter], lock }));
+        Ok((Store { inner: Arc::new(Inner { shared, rings, running }) }, found.opened))
+    }
+
+    /// A new sender for one thread (hot path): its ring is drained by the writer thread. After `close` it drops and counts.
+    #[must_use]
     pub fn sender(&self) -> Sender {
-        todo!()
+        self.inner.rings.sender(&self.inner.shared)
     }
 
-    /// One consistent state: every event appended so far, each exactly once. Registered as `events` by `search`.
+    /// One consistent state, as of this call: every event visible so far, each exactly once. Take a new one for
+    /// every search; a segment that retention drops stays on disk while a table holds it.
+    #[must_use]
     pub fn table(&self) -> Arc<dyn TableProvider> {
-        todo!()
+        Arc::new(table::Events::new(self.inner.shared.snapshot()))
     }
 
     /// Batches as they become searchable, for live tail. A slow reader is told how many batches it missed
     /// (`broadcast::error::RecvError::Lagged`).
+    #[must_use]
     pub fn subscribe(&self) -> tokio::sync::broadcast::Receiver<RecordBatch> {
-        todo!()
+        self.inner.shared.subscribe()
     }
 
     /// How the log is.
+    #[must_use]
     pub fn health(&self) -> Health {
-        todo!()
+        self.inner.shared.health()
+    }
+
+    /// Every visible event with a smaller number survives a power cut.
+    #[must_use]
+    pub fn synced_seq(&self) -> u64 {
+        self.inner.shared.synced_seq.load(Ordering::Acquire)
     }
 
     /// Changes retention without a restart.
-    pub fn set_retention(&self, _keep_age: Option<Duration>, _keep_bytes: Option<u64>) {
-        todo!()
+    pub fn set_retention(&self, keep_age: Option<Duration>, keep_bytes: Option<u64>) {
+        *lock(&self.inner.shared.retention) = (keep_age, keep_bytes);
+        if let Some(running) = &*lock(&self.inner.running) {
+            running.threads.iter().for_each(|thread| thread.thread().unpark());
+        }
     }
 
-    /// Drains the rings, writes what is live into a last segment and stops the writer.
+    /// Drains the rings, writes what is live into a last segment and stops the threads. When the segment cannot be
+    /// written its events stay in the WAL. Calling it again does nothing.
     pub fn close(&self) {
-        todo!()
+        self.inner.close();
     }
 }
+
+impl Inner {
+    fn close(&self) {
+        let Some(running) = lock(&self.running).take() else { return };
+        self.shared.closing.store(true, Ordering::Release);
+        for thread in running.threads {
+            thread.thread().unpark();
+            if thread.join().is_err() {
+                tracing::error!("a thread of the log panicked");
+            }
+        }
+        drop(running.lock);
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn lock_folder(folder: &std::path::Path) -> Result<File, StoreError> {
+    let path = folder.join("lock");
+    let open = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let file = open.map_err(|source| recover::at(&path, source))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(StoreError::InUse { folder: folder.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(recover::at(&path, source)),
+    }
+}
+
+#[cfg(test)]
+#[path = "tests/mod.rs"]
+mod tests;

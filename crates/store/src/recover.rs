@@ -1,0 +1,305 @@
+//! Opening: what the folder holds is checked, what is damaged is cut or set aside with a note, and the WAL becomes
+//! live rows again.
+//!
+//! Every step can be cut short and done again: a crash while opening costs nothing.
+
+use std::collections::{BTreeMap, BTreeSet, HashSet, VecDeque};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, TEMP_EXTENSION};
+use crate::live::Generation;
+use crate::manifest::{self, Manifest, Unreadable};
+use crate::segment::{self, Segment, Source};
+use crate::{Opened, StoreError, wal};
+
+/// Bytes of the newest segments that are read whole at start; older ones are read later, while the log is in use.
+const CHECKED_AT_START_BYTES: u64 = 256 << 20;
+/// Most files of one name set aside.
+const SAME_NAMES_MAX: u32 = 1_000;
+/// Folder of what was set aside.
+const ASIDE: &str = "aside";
+
+/// What opening found.
+pub(crate) struct Found {
+    pub(crate) manifest: Manifest,
+    pub(crate) segments: Vec<Arc<Segment>>,
+    /// Segments not read whole, next to be read last.
+    pub(crate) unchecked: Vec<Arc<Segment>>,
+    pub(crate) generations: VecDeque<Generation>,
+    pub(crate) next_wal: u64,
+    pub(crate) next_seq: u64,
+    pub(crate) opened: Opened,
+}
+
+/// Reads the folder, whose lock we hold.
+pub(crate) fn recover(disk: &Disk, folder: &Path) -> Result<Found, StoreError> {
+    let mut opened = Opened::default();
+    let wal_folder = folder.join("wal");
+    let segment_folder = folder.join(segment::FOLDER);
+    for made in [&wal_folder, &segment_folder] {
+        fs::create_dir_all(made).map_err(|source| at(made, source))?;
+    }
+    let (mut manifest, had_manifest) = match manifest::load(folder) {
+        Ok(manifest) => (manifest, true),
+        Err(Unreadable::Missing) => (Manifest::default(), false),
+        Err(Unreadable::Io(source)) => return Err(at(&folder.join(manifest::NAME), source)),
+        Err(Unreadable::Corrupt(reason)) => {
+            opened.notes.push(move_aside(folder, Path::new(manifest::NAME), &reason));
+            (Manifest::default(), false)
+        }
+    };
+    let before = manifest.clone();
+    let files = segment_files(&segment_folder).map_err(|source| at(&segment_folder, source))?;
+    let wals = wal_numbers(&wal_folder).map_err(|source| at(&wal_folder, source))?;
+    let mut generations = replay(disk, &wal_folder, &wals, &manifest, &mut opened)?;
+    let strangers = strangers(&manifest, files, &segment_folder);
+    adopt(folder, &mut manifest, strangers, &generations, had_manifest, &mut opened);
+    generations.retain(|generation| generation.rows > 0 && !holds(&manifest, generation.wal));
+    let named = manifest.segments.iter().filter_map(|entry| wal_of(&entry.file)).max();
+    let next_wal = wals.last().copied().max(named).unwrap_or(0).max(manifest.wal_done) + 1;
+    let (segments, unchecked) = check(folder, &mut manifest, &mut opened);
+
+    let live_end = generations.iter().map(|generation| generation.seq_end).max().unwrap_or(0);
+    let next_seq = manifest.next_seq.max(live_end);
+    manifest.next_seq = next_seq;
+    opened.recovered = generations.iter().map(|generation| generation.rows as u64).sum();
+    if manifest != before || !had_manifest {
+        manifest.version += 1;
+        manifest.save(disk, folder).map_err(|source| at(&folder.join(manifest::NAME), source))?;
+    }
+    // Only now: until the manifest is in place, these files are all there is.
+    let kept: HashSet<u64> = generations.iter().map(|generation| generation.wal).collect();
+    for number in wals.into_iter().filter(|number| !kept.contains(number)) {
+        remove(&wal::path(&wal_folder, number))?;
+    }
+    Ok(Found { manifest, segments, unchecked, generations, next_wal, next_seq, opened })
+}
+
+pub(crate) fn at(path: &Path, source: io::Error) -> StoreError {
+    StoreError::Io { path: path.to_owned(), source }
+}
+
+fn remove(path: &Path) -> Result<(), StoreError> {
+    match fs::remove_file(path) {
+        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(at(path, source)),
+        _ => Ok(()),
+    }
+}
+
+/// Moves a file of the log folder out of the way and says so. Nothing is ever deleted for being damaged.
+pub(crate) fn move_aside(folder: &Path, file: &Path, reason: &str) -> String {
+    let name = file.to_string_lossy().replace('/', "_");
+    let moved = fs::create_dir_all(folder.join(ASIDE)).and_then(|()| {
+        let free = (0..SAME_NAMES_MAX)
+            .map(|copy| folder.join(ASIDE).join(if copy == 0 { name.clone() } else { format!("{name}.{copy}") }))
+            .find(|target| !target.exists())
+            .ok_or_else(|| io::Error::other("too many files of that name"))?;
+        fs::rename(folder.join(file), &free).map(|()| free)
+    });
+    match moved {
+        Ok(target) => format!("{} was set aside as {}: {reason}", file.display(), target.display()),
+        Err(error) => format!("{} is not used: {reason} (it could not be set aside: {error})", file.display()),
+    }
+}
+
+/// Whether the manifest's segments hold all events of a WAL.
+fn holds(manifest: &Manifest, wal: u64) -> bool {
+    wal <= manifest.wal_done || manifest.segments.iter().any(|entry| wal_of(&entry.file) == Some(wal))
+}
+
+/// The WAL that a segment file was made from, by its name; `None` for merged ones.
+fn wal_of(file: &str) -> Option<u64> {
+    Path::new(file).file_stem()?.to_str()?.parse().ok()
+}
+
+fn wal_numbers(wal_folder: &Path) -> io::Result<BTreeSet<u64>> {
+    let mut numbers = BTreeSet::new();
+    for entry in fs::read_dir(wal_folder)? {
+        numbers.extend(entry?.file_name().to_str().and_then(wal::number_of));
+    }
+    Ok(numbers)
+}
+
+/// Replays every WAL that is not in segments, oldest first.
+fn replay(
+    disk: &Disk,
+    wal_folder: &Path,
+    wals: &BTreeSet<u64>,
+    manifest: &Manifest,
+    opened: &mut Opened,
+) -> Result<VecDeque<Generation>, StoreError> {
+    let mut generations = VecDeque::new();
+    for number in wals.iter().copied().filter(|&number| !holds(manifest, number)) {
+        let path = wal::path(wal_folder, number);
+        let size_bytes = fs::metadata(&path).map_err(|source| at(&path, source))?.len();
+        let found = wal::replay_file(&path, number).map_err(|source| at(&path, source))?;
+        if let Some(fault) = &found.fault {
+            opened.notes.push(cut(&path, size_bytes, &found, fault)?);
+        }
+        // After a crash of the process alone, what was read may be in memory only; from here on it counts as kept.
+        fs::File::open(&path).and_then(|file| disk.sync(&file)).map_err(|source| at(&path, source))?;
+        let mut generation = Generation::new(number);
+        found.batches.into_iter().filter(|batch| batch.num_rows() > 0).for_each(|batch| generation.push(batch));
+        generation.wal_bytes = found.good_bytes;
+        generations.push_back(generation);
+    }
+    Ok(generations)
+}
+
+/// Cuts a WAL after its last good record, or sets it aside when none of it is ours.
+fn cut(path: &Path, size_bytes: u64, found: &wal::Replay, fault: &str) -> Result<String, StoreError> {
+    if found.header_good {
+        wal::truncate(path, found.good_bytes).map_err(|source| at(path, source))?;
+        let (lost, from) = (size_bytes - found.good_bytes, found.good_bytes);
+        return Ok(format!("{}: {fault} at byte {from}; {lost} bytes were cut", path.display()));
+    }
+    let folder = path.parent().and_then(Path::parent).unwrap_or(path);
+    Ok(move_aside(folder, path.strip_prefix(folder).unwrap_or(path), fault))
+}
+
+/// Every file below the segment folder, relative to it, left-over temporary files removed.
+fn segment_files(segment_folder: &Path) -> io::Result<Vec<String>> {
+    let mut files = Vec::new();
+    for day in folders(segment_folder)? {
+        for hour in folders(&day)? {
+            for file in fs::read_dir(&hour)? {
+                let path = file?.path();
+                let extension = path.extension().and_then(|extension| extension.to_str());
+                if extension == Some(TEMP_EXTENSION) {
+                    fs::remove_file(&path)?;
+                } else if extension == Some(segment::EXTENSION)
+                    && let Some(name) = path.strip_prefix(segment_folder).ok().and_then(Path::to_str)
+                {
+                    files.push(name.to_owned());
+                }
+            }
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+/// Segment files that the manifest does not name. Those it names as removed are removed now.
+fn strangers(manifest: &Manifest, files: Vec<String>, segment_folder: &Path) -> Vec<String> {
+    let named: HashSet<&str> = manifest.segments.iter().map(|entry| entry.file.as_str()).collect();
+    let removed: HashSet<&str> = manifest.removed.iter().map(String::as_str).collect();
+    let (removed, strangers) = files
+        .into_iter()
+        .filter(|file| !named.contains(file.as_str()))
+        .partition::<Vec<_>, _>(|file| removed.contains(file.as_str()));
+    for file in removed {
+        // It stays in the manifest's list; the next start tries again.
+        let _ = fs::remove_file(segment_folder.join(file));
+    }
+    strangers
+}
+
+/// Decides about segment files that the manifest does not name: a crash came between the file and the manifest, or
+/// the manifest was lost.
+fn adopt(
+    folder: &Path,
+    manifest: &mut Manifest,
+    strangers: Vec<String>,
+    generations: &VecDeque<Generation>,
+    had_manifest: bool,
+    opened: &mut Opened,
+) {
+    let segment_folder = folder.join(segment::FOLDER);
+    let mut found = BTreeMap::new();
+    for file in strangers {
+        match segment::adopt(&segment_folder, &file) {
+            Ok(adopted) => drop(found.insert(file, adopted)),
+            Err(reason) => opened.notes.push(move_aside(folder, &Path::new(segment::FOLDER).join(&file), &reason)),
+        }
+    }
+    // A merged segment and the ones it was made from hold the same rows. With the manifest, what it names counts;
+    // without, the merged one does.
+    let merged: Vec<(String, Vec<String>)> = found
+        .iter()
+        .filter_map(|(file, (_, source))| match source {
+            Source::Segments(from) => Some((file.clone(), from.clone())),
+            Source::Wal(_) => None,
+        })
+        .collect();
+    for (file, from) in merged {
+        if had_manifest && from.iter().any(|file| manifest.segments.iter().any(|entry| entry.file == *file)) {
+            found.remove(&file);
+            let _ = fs::remove_file(segment_folder.join(&file));
+        } else if found.contains_key(&file) {
+            for file in from.iter().filter(|file| found.remove(*file).is_some()) {
+                let _ = fs::remove_file(segment_folder.join(file));
+            }
+        }
+    }
+    for (file, (entry, source)) in found {
+        let recovered = match source {
+            Source::Wal(number) => generations.iter().find(|generation| generation.wal == number),
+            Source::Segments(_) => None,
+        };
+        // The WAL has all of its rows too, with a checksum for each record, and will become this very file again. A
+        // WAL that was cut has fewer; then the segment counts.
+        if recovered.is_some_and(|generation| generation.rows as u64 >= entry.rows) {
+            let _ = fs::remove_file(segment_folder.join(&file));
+            continue;
+        }
+        opened.notes.push(format!("segments/{file} was not in the manifest and was taken in: {} events", entry.rows));
+        manifest.next_seq = manifest.next_seq.max(entry.seq_max + 1);
+        manifest.segments.push(entry);
+    }
+    if !had_manifest {
+        // Names of merged segments carry the manifest's version, which must not come again.
+        let named = manifest.segments.iter().filter_map(|entry| entry.file.rsplit_once("merged-"));
+        let versions = named.filter_map(|(_, name)| name.split('.').next()?.parse::<u64>().ok());
+        manifest.version = versions.max().unwrap_or(0);
+    }
+}
+
+/// Checks the segments of the manifest, the newest byte by byte, and sets bad ones aside.
+fn check(folder: &Path, manifest: &mut Manifest, opened: &mut Opened) -> (Vec<Arc<Segment>>, Vec<Arc<Segment>>) {
+    let mut entries = std::mem::take(&mut manifest.segments);
+    entries.sort_by_key(|entry| (entry.time_max_micros, entry.seq_max));
+    let (mut segments, mut unchecked) = (Vec::new(), Vec::new());
+    let mut bytes = 0;
+    for entry in entries.into_iter().rev() {
+        let segment = Segment::new(folder, entry);
+        let fully = bytes + segment.entry.bytes <= CHECKED_AT_START_BYTES;
+        let checked = if fully { segment::check_fully(&segment).map(drop) } else { segment::check_quickly(&segment) };
+        match checked {
+            Ok(()) => {
+                bytes += segment.entry.bytes;
+                if !fully {
+                    unchecked.push(Arc::clone(&segment));
+                }
+                manifest.segments.push(segment.entry.clone());
+                segments.push(segment);
+            }
+            Err(reason) => {
+                let file = Path::new(segment::FOLDER).join(&segment.entry.file);
+                opened.notes.push(if segment.path.exists() {
+                    move_aside(folder, &file, &reason)
+                } else {
+                    format!("{} is missing: {} events are lost", file.display(), segment.entry.rows)
+                });
+            }
+        }
+    }
+    manifest.segments.reverse();
+    segments.reverse();
+    // Found newest first; the thread takes from the end, and the newest matter most.
+    unchecked.reverse();
+    (segments, unchecked)
+}

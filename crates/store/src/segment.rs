@@ -1,0 +1,378 @@
+//! Segments: sealed Parquet files of events in time order, and what is checked before one is trusted.
+//!
+//! Knows nothing of the WAL or of searches.
+
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use arrow::array::{AsArray, RecordBatch};
+use arrow::compute::interleave_record_batch;
+use arrow::datatypes::{TimestampMicrosecondType, UInt64Type};
+use bytes::Bytes;
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
+use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData};
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use parquet::file::reader::ChunkReader;
+use parquet::schema::types::ColumnPath;
+
+use crate::disk::{Disk, TEMP_EXTENSION};
+use crate::manifest::Entry;
+
+/// Folder of the segments inside the log folder.
+pub(crate) const FOLDER: &str = "segments";
+/// Ending of segment files.
+pub(crate) const EXTENSION: &str = "parquet";
+/// Microseconds of an hour: the unit of partitions and retention.
+pub(crate) const HOUR_MICROS: i64 = 3_600_000_000;
+
+/// Rows of a row group: one per segment in the ordinary case.
+const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
+/// Rows of a page: what a page-pruned scan reads at least.
+const PAGE_ROWS_MAX: usize = 20_000;
+/// Rows handed to the encoder at once.
+const CHUNK_ROWS: usize = 8_192;
+/// Largest segment file trusted: 8 times what a million long-named events take.
+pub(crate) const FILE_BYTES_MAX: u64 = 1 << 30;
+/// Most row groups in a file we trust.
+const ROW_GROUPS_MAX: usize = 64;
+
+/// Keys of what a segment says about itself.
+const KEY_SCHEMA: &str = "nameward.schema_version";
+const KEY_SOURCE: &str = "nameward.source";
+
+/// Where the rows of a segment came from. Decides at start what a file is that the manifest does not name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// All of the WAL with this number.
+    Wal(u64),
+    /// All of these segments, merged.
+    Segments(Vec<String>),
+}
+
+impl Source {
+    fn text(&self) -> String {
+        match self {
+            Source::Wal(number) => format!("wal {number}"),
+            Source::Segments(files) => format!("segments {}", files.join(" ")),
+        }
+    }
+
+    fn read(text: &str) -> Option<Source> {
+        match text.split_once(' ')? {
+            ("wal", number) => number.parse().ok().map(Source::Wal),
+            ("segments", files) => Some(Source::Segments(files.split(' ').map(str::to_owned).collect())),
+            _ => None,
+        }
+    }
+}
+
+/// A segment that readers may hold. Once doomed, its file goes when the last reader does.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    pub(crate) entry: Entry,
+    pub(crate) path: PathBuf,
+    doomed: AtomicBool,
+}
+
+impl Segment {
+    pub(crate) fn new(folder: &Path, entry: Entry) -> Arc<Segment> {
+        let path = folder.join(FOLDER).join(&entry.file);
+        Arc::new(Segment { entry, path, doomed: AtomicBool::new(false) })
+    }
+
+    /// The file goes when nobody holds the segment any more. The manifest must no longer name it.
+    pub(crate) fn doom(&self) {
+        self.doomed.store(true, Ordering::Release);
+    }
+}
+
+impl Drop for Segment {
+    fn drop(&mut self) {
+        if *self.doomed.get_mut()
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            // The manifest lists it as removed: the next start tries again.
+            tracing::warn!(file = %self.path.display(), %error, "cannot remove segment");
+        }
+    }
+}
+
+/// Writes a segment and puts it in place durably. The rows may come in any order.
+pub(crate) fn write(
+    disk: &Disk,
+    folder: &Path,
+    name: &str,
+    source: &Source,
+    batches: &[Arc<RecordBatch>],
+) -> io::Result<Entry> {
+    let order = Order::of(batches)?;
+    let file = format!("{}/{name}.{EXTENSION}", partition(order.time_min_micros));
+    let segments = folder.join(FOLDER);
+    let path = segments.join(&file);
+    let hour = path.parent().unwrap_or(&segments);
+    fs::create_dir_all(hour)?;
+    let temp = path.with_extension(TEMP_EXTENSION);
+    let written = encode(disk, &temp, source, batches, &order);
+    let (bytes, crc) = match written {
+        Ok(written) => written,
+        Err(error) => {
+            // Frees the room at once: on a full disk somebody else may need it.
+            let _ = fs::remove_file(&temp);
+            return Err(error);
+        }
+    };
+    fs::rename(&temp, &path)?;
+    // The day and hour folders may be new as well.
+    for made in hour.ancestors().take_while(|made| made.starts_with(&segments)) {
+        disk.sync_folder(made)?;
+    }
+    Ok(Entry {
+        file,
+        rows: order.rows.len() as u64,
+        time_min_micros: order.time_min_micros,
+        time_max_micros: order.time_max_micros,
+        seq_max: order.seq_max,
+        bytes,
+        crc,
+    })
+}
+
+/// The order rows are written in: by time, then by number.
+struct Order {
+    rows: Vec<(i64, u64, u32, u32)>,
+    time_min_micros: i64,
+    time_max_micros: i64,
+    seq_max: u64,
+}
+
+impl Order {
+    fn of(batches: &[Arc<RecordBatch>]) -> io::Result<Order> {
+        let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.num_rows()).sum());
+        for (batch_at, batch) in batches.iter().enumerate() {
+            let (times, numbers) = times_and_numbers(batch)?;
+            rows.extend((0..batch.num_rows()).map(|at| (times[at], numbers[at], batch_at as u32, at as u32)));
+        }
+        // Rows arrive nearly in order; the stable sort finds their runs.
+        rows.sort_by_key(|&(time, number, ..)| (time, number));
+        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a segment needs rows"));
+        };
+        let (time_min_micros, time_max_micros) = (first.0, last.0);
+        let seq_max = rows.iter().map(|row| row.1).max().unwrap_or(0);
+        Ok(Order { rows, time_min_micros, time_max_micros, seq_max })
+    }
+}
+
+/// The two columns every part of the store looks at.
+pub(crate) fn times_and_numbers(batch: &RecordBatch) -> io::Result<(&[i64], &[u64])> {
+    let times = batch.column_by_name("time").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    let numbers = batch.column_by_name("seq").and_then(|column| column.as_primitive_opt::<UInt64Type>());
+    match (times, numbers) {
+        (Some(times), Some(numbers)) => Ok((times.values(), numbers.values())),
+        _ => Err(io::Error::new(io::ErrorKind::InvalidData, "not a batch of events")),
+    }
+}
+
+fn encode(
+    disk: &Disk,
+    temp: &Path,
+    source: &Source,
+    batches: &[Arc<RecordBatch>],
+    order: &Order,
+) -> io::Result<(u64, u32)> {
+    match fs::remove_file(temp) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let output = Output { disk, file: disk.create(temp)?, bytes: 0, crc: crc32fast::Hasher::new() };
+    // One write per mebibyte or so, not one per page.
+    let output = io::BufWriter::with_capacity(1 << 20, output);
+    let mut writer = ArrowWriter::try_new(output, event::schema(), Some(properties(source)))?;
+    let inputs: Vec<&RecordBatch> = batches.iter().map(AsRef::as_ref).collect();
+    let mut picks = Vec::with_capacity(CHUNK_ROWS);
+    for chunk in order.rows.chunks(CHUNK_ROWS) {
+        picks.clear();
+        picks.extend(chunk.iter().map(|&(.., batch, row)| (batch as usize, row as usize)));
+        let batch = interleave_record_batch(&inputs, &picks).map_err(io::Error::other)?;
+        writer.write(&batch)?;
+    }
+    let output = writer.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
+    disk.sync(&output.file)?;
+    Ok((output.bytes, output.crc.finalize()))
+}
+
+/// Counts and checks what goes to the file.
+struct Output<'a> {
+    disk: &'a Disk,
+    file: File,
+    bytes: u64,
+    crc: crc32fast::Hasher,
+}
+
+impl Write for Output<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.disk.append(&self.file, bytes)?;
+        self.crc.update(bytes);
+        self.bytes += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn properties(source: &Source) -> WriterProperties {
+    let key = |key: &str, value: String| KeyValue { key: key.to_owned(), value: Some(value) };
+    // Time and number go up from row to row, so their differences are small; a dictionary of them is as large as they are.
+    let delta = |builder: parquet::file::properties::WriterPropertiesBuilder, column: &str| {
+        builder
+            .set_column_dictionary_enabled(ColumnPath::from(column), false)
+            .set_column_encoding(ColumnPath::from(column), Encoding::DELTA_BINARY_PACKED)
+    };
+    let builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
+        .set_data_page_row_count_limit(PAGE_ROWS_MAX)
+        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_created_by("nameward".to_owned())
+        .set_key_value_metadata(Some(vec![
+            key(KEY_SCHEMA, event::SCHEMA_VERSION.to_string()),
+            key(KEY_SOURCE, source.text()),
+        ]));
+    delta(delta(builder, "time"), "seq").build()
+}
+
+/// Folder of a segment whose first event is at this time.
+fn partition(time_micros: i64) -> String {
+    let hours = time_micros.div_euclid(HOUR_MICROS);
+    let (year, month, day) = civil(hours.div_euclid(24));
+    format!("day={year:04}-{month:02}-{day:02}/hour={:02}", hours.rem_euclid(24))
+}
+
+/// Year, month and day of a day counted from 1970-01-01, in the proleptic Gregorian calendar. Counts years from
+/// March, so that the leap day is the last of its year, in eras of 400 years (146,097 days).
+fn civil(day: i64) -> (i64, i64, i64) {
+    let day = day + 719_468;
+    let (era, of_era) = (day.div_euclid(146_097), day.rem_euclid(146_097));
+    let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let march_month = (5 * of_year + 2) / 153;
+    let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
+    (era * 400 + year_of_era + i64::from(month <= 2), month, of_year - (153 * march_month + 2) / 5 + 1)
+}
+
+/// Reads the footer of a Parquet file in memory and checks that it is a segment of ours.
+///
+/// # Errors
+/// Says what is wrong with it.
+pub fn check_segment_bytes(bytes: Vec<u8>) -> Result<(), String> {
+    check_footer(&Bytes::from(bytes)).map(|_| ())
+}
+
+/// What the footer of a good segment says.
+pub(crate) struct Footer {
+    pub(crate) source: Source,
+    pub(crate) rows: u64,
+}
+
+pub(crate) fn check_footer<R: ChunkReader>(reader: &R) -> Result<Footer, String> {
+    if reader.len() > FILE_BYTES_MAX {
+        return Err("it is too large".to_owned());
+    }
+    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
+    let loaded = ArrowReaderMetadata::load(reader, options).map_err(|error| error.to_string())?;
+    let metadata: &ParquetMetaData = loaded.metadata();
+    let said = |key: &str| {
+        let mut pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+        pairs.find(|pair| pair.key == key).and_then(|pair| pair.value.as_deref())
+    };
+    if said(KEY_SCHEMA) != Some(event::SCHEMA_VERSION.to_string().as_str()) {
+        return Err("it does not say that it is a segment of this version".to_owned());
+    }
+    if loaded.schema().fields() != event::schema().fields() {
+        return Err("its columns are not those of events".to_owned());
+    }
+    let source = said(KEY_SOURCE).and_then(Source::read).ok_or("it does not say where its rows came from")?;
+    if metadata.num_row_groups() > ROW_GROUPS_MAX {
+        return Err("it has too many row groups".to_owned());
+    }
+    let rows = metadata.row_groups().iter().try_fold(0_i64, |sum, group| sum.checked_add(group.num_rows()));
+    match rows.and_then(|rows| u64::try_from(rows).ok()) {
+        Some(rows) if rows > 0 && i64::try_from(rows) == Ok(metadata.file_metadata().num_rows()) => {
+            Ok(Footer { source, rows })
+        }
+        _ => Err("its counts of rows disagree".to_owned()),
+    }
+}
+
+/// Checks the size and the footer of a segment that the manifest names.
+pub(crate) fn check_quickly(segment: &Segment) -> Result<(), String> {
+    let file = File::open(&segment.path).map_err(|error| format!("it cannot be opened: {error}"))?;
+    let bytes = file.metadata().map_err(|error| format!("it cannot be read: {error}"))?.len();
+    if bytes != segment.entry.bytes {
+        return Err(format!("it has {bytes} bytes instead of {}", segment.entry.bytes));
+    }
+    let footer = check_footer(&file)?;
+    if footer.rows != segment.entry.rows {
+        return Err(format!("it has {} rows instead of {}", footer.rows, segment.entry.rows));
+    }
+    Ok(())
+}
+
+/// Reads a segment whole and checks every byte of it.
+pub(crate) fn check_fully(segment: &Segment) -> Result<Bytes, String> {
+    let bytes = read_whole(&segment.path).map_err(|error| format!("it cannot be read: {error}"))?;
+    if bytes.len() as u64 != segment.entry.bytes {
+        return Err(format!("it has {} bytes instead of {}", bytes.len(), segment.entry.bytes));
+    }
+    if crc32fast::hash(&bytes) != segment.entry.crc {
+        return Err("its checksum is wrong".to_owned());
+    }
+    Ok(bytes)
+}
+
+fn read_whole(path: &Path) -> io::Result<Bytes> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
+    Ok(bytes.into())
+}
+
+/// The rows of a segment whose bytes were checked.
+pub(crate) fn read_rows(bytes: Bytes) -> Result<Vec<Arc<RecordBatch>>, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| text(&error))?;
+    let reader = builder.with_batch_size(CHUNK_ROWS).build().map_err(|error| text(&error))?;
+    reader.map(|batch| batch.map(Arc::new).map_err(|error| text(&error))).collect()
+}
+
+/// Makes the manifest's entry of a segment file that the manifest does not name, by reading all of it.
+pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), String> {
+    let bytes = read_whole(&segments.join(file)).map_err(|error| format!("it cannot be read: {error}"))?;
+    let footer = check_footer(&bytes)?;
+    let (length, crc) = (bytes.len() as u64, crc32fast::hash(&bytes));
+    let batches = read_rows(bytes)?;
+    let order = Order::of(&batches).map_err(|error| error.to_string())?;
+    if order.rows.len() as u64 != footer.rows {
+        return Err("its counts of rows disagree".to_owned());
+    }
+    let entry = Entry {
+        file: file.to_owned(),
+        rows: footer.rows,
+        time_min_micros: order.time_min_micros,
+        time_max_micros: order.time_max_micros,
+        seq_max: order.seq_max,
+        bytes: length,
+        crc,
+    };
+    Ok((entry, footer.source))
+}
+
+#[cfg(test)]
+#[path = "segment/tests.rs"]
+mod tests;

@@ -1,0 +1,224 @@
+//! The table searches read: segments and live rows of one snapshot as one DataFusion table.
+//!
+//! Knows time ranges, because segments have them; every other condition is DataFusion's to push down and prune by.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::catalog::{Session, TableProvider};
+use datafusion::common::stats::Precision;
+use datafusion::common::{ColumnStatistics, DataFusionError, Result, ScalarValue, Statistics};
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::memory::MemorySourceConfig;
+use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::{TableType, object_store::ObjectStoreUrl};
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
+use datafusion::physical_plan::ExecutionPlan;
+use datafusion::physical_plan::union::UnionExec;
+use object_store::path::Path;
+
+use crate::live::Snapshot;
+use crate::segment::Segment;
+
+/// Live batches one partition reads at least: fewer are not worth a task.
+const LIVE_BATCHES_PER_PARTITION: usize = 16;
+
+/// One snapshot as a table.
+pub(crate) struct Events {
+    snapshot: Arc<Snapshot>,
+}
+
+impl Events {
+    pub(crate) fn new(snapshot: Arc<Snapshot>) -> Events {
+        Events { snapshot }
+    }
+}
+
+impl fmt::Debug for Events {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (segments, live) = (self.snapshot.segments.len(), self.snapshot.live.len());
+        f.debug_struct("Events").field("segments", &segments).field("live_batches", &live).finish()
+    }
+}
+
+#[async_trait]
+impl TableProvider for Events {
+    fn schema(&self) -> SchemaRef {
+        event::schema()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    // Inexact: a segment is skipped or read by what its columns span, and DataFusion applies the filter to what
+    // remains; pushing it into the Parquet scan is its own, later step.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> Result<Vec<TableProviderFilterPushDown>> {
+        Ok(vec![TableProviderFilterPushDown::Inexact; filters.len()])
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        filters: &[Expr],
+        limit: Option<usize>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let span = Span::of(filters);
+        // Newest first: a search for the newest rows is then done after the first few, because the files behind
+        // cannot hold newer ones.
+        let segments: Vec<&Arc<Segment>> =
+            self.snapshot.segments.iter().rev().filter(|segment| span.meets(segment)).collect();
+        let live = self.live(state, projection)?;
+        if segments.is_empty() {
+            return Ok(live);
+        }
+        let sealed = sealed(state, &segments, projection, limit)?;
+        if self.snapshot.live.is_empty() {
+            return Ok(sealed);
+        }
+        UnionExec::try_new(vec![live, sealed])
+    }
+}
+
+impl Events {
+    fn live(&self, state: &dyn Session, projection: Option<&Vec<usize>>) -> Result<Arc<dyn ExecutionPlan>> {
+        let batches: Vec<_> = self.snapshot.live.iter().map(|batch| batch.as_ref().clone()).collect();
+        let partitions = (batches.len() / LIVE_BATCHES_PER_PARTITION).clamp(1, state.config().target_partitions());
+        let size = batches.len().div_ceil(partitions).max(1);
+        let mut partitions: Vec<_> = batches.chunks(size).map(<[_]>::to_vec).collect();
+        if partitions.is_empty() {
+            partitions.push(Vec::new());
+        }
+        Ok(MemorySourceConfig::try_new_exec(&partitions, event::schema(), projection.cloned())?)
+    }
+}
+
+fn sealed(
+    state: &dyn Session,
+    segments: &[&Arc<Segment>],
+    projection: Option<&Vec<usize>>,
+    limit: Option<usize>,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let url = ObjectStoreUrl::local_filesystem();
+    let runtime = state.runtime_env();
+    let files = runtime.object_store(&url)?;
+    let footers = runtime.cache_manager.get_file_metadata_cache();
+    let source = ParquetSource::new(event::schema())
+        .with_pushdown_filters(true)
+        .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(files, footers)));
+    let files: Vec<PartitionedFile> = segments.iter().map(|segment| file(segment)).collect::<Result<_>>()?;
+    // Runs, not every nth: idle partitions take files from one queue, which must stay newest first.
+    let size = files.len().div_ceil(state.config().target_partitions().max(1)).max(1);
+    let groups = files.chunks(size).map(|run| FileGroup::new(run.to_vec())).collect();
+    let config = FileScanConfigBuilder::new(url, Arc::new(source))
+        .with_file_groups(groups)
+        .with_statistics(statistics(segments))
+        .with_projection_indices(projection.cloned())?
+        .with_limit(limit)
+        .build();
+    Ok(DataSourceExec::from_data_source(config))
+}
+
+fn file(segment: &Arc<Segment>) -> Result<PartitionedFile> {
+    let location = Path::from_absolute_path(&segment.path).map_err(|error| DataFusionError::External(error.into()))?;
+    let mut file = PartitionedFile::new("", segment.entry.bytes);
+    file.object_meta.location = location;
+    // The extension is for nobody to read: while a plan or a running scan holds the file, its segment is not removed.
+    Ok(file.with_statistics(Arc::new(statistics(&[segment]))).with_extension(Arc::clone(segment)))
+}
+
+/// What the manifest knows of these segments together, exactly.
+fn statistics(segments: &[&Arc<Segment>]) -> Statistics {
+    let schema = event::schema();
+    let mut statistics = Statistics::new_unknown(&schema);
+    let rows: u64 = segments.iter().map(|segment| segment.entry.rows).sum();
+    statistics.num_rows = Precision::Exact(usize::try_from(rows).unwrap_or(usize::MAX));
+    let time = |micros: i64| ScalarValue::TimestampMicrosecond(Some(micros), Some("UTC".into()));
+    let first = segments.iter().map(|segment| segment.entry.time_min_micros).min();
+    let last = segments.iter().map(|segment| segment.entry.time_max_micros).max();
+    if let (Ok(at), Some(first), Some(last)) = (schema.index_of("time"), first, last) {
+        statistics.column_statistics[at] = ColumnStatistics {
+            null_count: Precision::Exact(0),
+            min_value: Precision::Exact(time(first)),
+            max_value: Precision::Exact(time(last)),
+            ..ColumnStatistics::new_unknown()
+        };
+    }
+    statistics
+}
+
+/// First and last microsecond that filters leave open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Span {
+    first: i64,
+    last: i64,
+}
+
+impl Span {
+    /// The span of all filters together. What is not a plain comparison of `time` with a constant narrows nothing.
+    fn of(filters: &[Expr]) -> Span {
+        let mut span = Span { first: i64::MIN, last: i64::MAX };
+        filters.iter().for_each(|filter| span.narrow(filter));
+        span
+    }
+
+    fn narrow(&mut self, filter: &Expr) {
+        match filter {
+            Expr::BinaryExpr(BinaryExpr { left, op: Operator::And, right }) => {
+                self.narrow(left);
+                self.narrow(right);
+            }
+            Expr::BinaryExpr(BinaryExpr { left, op, right }) => {
+                if let (true, Some(micros)) = (is_time(left), micros(right)) {
+                    self.compare(*op, micros);
+                } else if let (Some(micros), true, Some(op)) = (micros(left), is_time(right), op.swap()) {
+                    self.compare(op, micros);
+                }
+            }
+            Expr::Between(between) if !between.negated && is_time(&between.expr) => {
+                if let (Some(low), Some(high)) = (micros(&between.low), micros(&between.high)) {
+                    self.compare(Operator::GtEq, low);
+                    self.compare(Operator::LtEq, high);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn compare(&mut self, op: Operator, micros: i64) {
+        let (first, last) = match op {
+            Operator::Eq => (micros, micros),
+            Operator::GtEq => (micros, i64::MAX),
+            Operator::Gt => (micros.saturating_add(1), i64::MAX),
+            Operator::LtEq => (i64::MIN, micros),
+            Operator::Lt => (i64::MIN, micros.saturating_sub(1)),
+            _ => return,
+        };
+        self.first = self.first.max(first);
+        self.last = self.last.min(last);
+    }
+
+    fn meets(&self, segment: &Segment) -> bool {
+        segment.entry.time_min_micros <= self.last && segment.entry.time_max_micros >= self.first
+    }
+}
+
+fn is_time(expr: &Expr) -> bool {
+    matches!(expr, Expr::Column(column) if column.name == "time")
+}
+
+fn micros(expr: &Expr) -> Option<i64> {
+    match expr {
+        Expr::Literal(ScalarValue::TimestampMicrosecond(micros, _), _) => *micros,
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+#[path = "table/tests.rs"]
+mod tests;
