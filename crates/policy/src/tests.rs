@@ -394,7 +394,7 @@ proptest! {
             prop_assert_eq!(report.rules, rules.len() as u64);
             // Of rules that are equally good, the one written with `@@` is the same as without on an allow list; and
             // "and below" is named before "below only".
-            rules.sort_by_key(|rule| (rule.mark == "*.", rule.mark == ""));
+            rules.sort_by_key(|rule| (rule.mark == "*.", rule.mark.is_empty()));
             let list = Arc::new(list);
             naive.rules.extend(rules.into_iter().map(|rule| (Arc::clone(&list), rule)));
         }
