@@ -181,8 +181,9 @@ async fn converse(stream: TcpStream, service: Arc<impl Service>) {
     work.spawn(write_frames(writer, outgoing));
     while let Ok(Ok(message)) = timeout(IDLE, read_frame(&mut reader)).await {
         while work.try_join_next().is_some() {}
+        // The writer is one of them. Who asks faster than we answer has to wait.
         if work.len() > PIPELINE_MAX {
-            break;
+            work.join_next().await;
         }
         let served = service.serve(&message, Transport::Tcp);
         let replies = replies.clone();
@@ -210,9 +211,7 @@ async fn write_frames(mut writer: OwnedWriteHalf, mut outgoing: mpsc::Receiver<V
         if bytes.is_empty() {
             continue;
         }
-        if timeout(IDLE, writer.write_all(&frame(&bytes))).await.is_err() {
-            return;
-        }
+        let Ok(Ok(())) = timeout(IDLE, writer.write_all(&frame(&bytes))).await else { return };
     }
 }
 

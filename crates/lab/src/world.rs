@@ -316,3 +316,34 @@ fn office_zones() -> Result<[Zone; 2], Error> {
     }
     Ok([forward, reverse])
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_seed_makes_a_world() {
+        for seed in [0, 1, 7, 1 << 40, u64::MAX] {
+            let catalogue = Catalogue::generate(seed, 300);
+            let world = World::build(&catalogue, Duration::ZERO..=Duration::ZERO).unwrap();
+            for site in catalogue.sites() {
+                let apex = name(&site.apex).unwrap();
+                let servers = world
+                    .addresses()
+                    .into_iter()
+                    .filter(|server| world.zone(*server, &apex).is_some_and(|zone| *zone.apex() == apex));
+                assert_eq!(servers.count(), 2, "{} with seed {seed}", site.apex);
+            }
+        }
+    }
+
+    #[test]
+    fn the_slow_zone_is_late_within_its_range_and_differs_by_name() {
+        let range = Duration::from_millis(150)..=Duration::from_millis(800);
+        let world = World::build(&Catalogue::generate(1, 0), range.clone()).unwrap();
+        let delays: Vec<_> = (0..20).map(|n| world.delay(&name(&format!("host{n}.slow.example")).unwrap())).collect();
+        assert!(delays.iter().all(|delay| range.contains(delay)));
+        assert!(delays.windows(2).any(|pair| pair[0] != pair[1]));
+        assert_eq!(world.delay(&name("HOST1.slow.example").unwrap()), delays[1]);
+    }
+}

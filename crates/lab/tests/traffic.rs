@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use lab::traffic::{Kind, Settings};
 use lab::{Catalogue, Traffic};
-use tokio::net::UdpSocket;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::time::timeout;
 use wire::code::Code;
 
@@ -74,6 +75,37 @@ async fn the_provider_answers_with_every_code_it_knows() {
     let counts = traffic.stop().await;
     assert_eq!(counts.by_code.values().sum::<u64>(), counts.replies);
     internet.stop().await;
+}
+
+#[tokio::test]
+async fn queries_over_tcp_come_framed_from_the_client_s_own_address() {
+    let server = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let target = server.local_addr().unwrap();
+    let settings = Settings { tcp_permille: 1000, ..settings(target, Arc::new(Catalogue::generate(1, 50))) };
+    let traffic = Traffic::start(settings).await.unwrap();
+    let first = async {
+        let (mut stream, from) = server.accept().await.unwrap();
+        let len = stream.read_u16().await.unwrap();
+        let mut query = vec![0; usize::from(len)];
+        stream.read_exact(&mut query).await.unwrap();
+        let mut reply = query.clone();
+        reply[2] |= 0x80;
+        stream.write_u16(len).await.unwrap();
+        stream.write_all(&reply).await.unwrap();
+        // Kept open: the client must read the reply before the connection ends.
+        (from, query, stream)
+    };
+    let (from, query, _stream) = timeout(LIMIT, first).await.expect("nobody came");
+    assert!(from.ip().to_string().starts_with("127.0.10."), "{from}");
+    assert_eq!(query[4..6], [0, 1], "one question");
+    let mut ticks = tokio::time::interval(Duration::from_millis(10));
+    let counted = async {
+        while traffic.counts().by_code.get(&Code::NOERROR) != Some(&1) {
+            ticks.tick().await;
+        }
+    };
+    timeout(LIMIT, counted).await.expect("the reply was not counted");
+    traffic.stop().await;
 }
 
 #[tokio::test]
