@@ -16,3 +16,6 @@ pub mod reply;
 mod summary;
 pub mod view;
 mod walk;
+
+#[cfg(test)]
+mod testing;
