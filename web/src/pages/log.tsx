@@ -161,7 +161,7 @@ export function Log(): JSX.Element {
           <button type="button" class="button live-button" classList={{ on: route().live }} aria-pressed={route().live} title="Show queries as they come  l" onClick={() => setLive(!route().live)}>
             <Icon name={route().live ? "pause" : "play"} />Live
           </button>
-          <button type="button" class="button facets-button" aria-expanded={drawerFacets()} onClick={() => setDrawerFacets(!drawerFacets())}><Icon name="filter" />Filters</button>
+          <button type="button" class="button facets-button" aria-label="Filters" aria-expanded={drawerFacets()} onClick={() => setDrawerFacets(!drawerFacets())}><Icon name="filter" /><span>Filters</span></button>
         </div>
       </div>
       <Chips q={route().q} onSearch={search} />
@@ -173,7 +173,7 @@ export function Log(): JSX.Element {
         </aside>
         <section class="log-main" aria-label="Queries">
           <Show when={!isNew()} fallback={<FirstQuery />}>
-            <Show when={route().chart !== "none"}>
+            <Show when={route().chart !== "none" && faultless()}>
               <div class="log-chart">
                 <Pending query={series} />
                 <Show when={series.error()?.status === 422 ? undefined : series.error()}>{(error) => <Failed error={error()} onRetry={series.reload} what="The chart" />}</Show>
@@ -200,32 +200,30 @@ export function Log(): JSX.Element {
               </div>
             </Show>
             <ResultLine rows={rows} total={total()} whole={route().q === "" ? total() : whole.data()?.total ?? total()} took={facets.data()?.took_ms} resolved={resolved()} />
-            <Show when={rows.first.error()}>
-              {(error) => (
-                <Show when={error().status !== 422} fallback={<SearchFailed q={route().q} error={error().faults[0]?.message ?? error().detail} />}>
-                  <Failed error={error()} onRetry={rows.first.reload} what="The queries" />
-                </Show>
-              )}
+            <Show when={rows.first.error()?.status === 422 ? undefined : rows.first.error()}>
+              {(error) => <Failed error={error()} onRetry={rows.first.reload} what="The queries" />}
             </Show>
             <Pending query={rows.first} />
-            <Show
-              when={rows.rows().length > 0 || rows.range() === undefined || rows.first.error() !== undefined}
-              fallback={<NothingFound scope={scope()} onSearch={search} onWiden={() => setRange(widen(route(), Date.now()))} wider="Search twice the time" />}
-            >
-              <Table
-                rows={rows.rows()}
-                epoch={rows.epoch()}
-                total={total()}
-                sel={route().sel}
-                long={(resolved()?.to ?? 0) - (resolved()?.from ?? 0) > DAY_MS}
-                dim={rows.first.pace() === "slow" || rows.first.pace() === "very slow" || rows.first.error() !== undefined}
-                fresh={rows.fresh}
-                onOpen={(row) => go({ sel: row.id }, route().sel === "" ? "push" : "replace")}
-                onFilter={filter}
-                onNearEnd={rows.more}
-                handle={(handle) => (table = handle)}
-                foot={<TableFoot rows={rows} />}
-              />
+            <Show when={faultless()} fallback={<Unreadable reason={rows.first.error()?.faults[0]?.message ?? rows.first.error()?.detail ?? ""} />}>
+              <Show
+                when={rows.rows().length > 0 || rows.range() === undefined || rows.first.error() !== undefined}
+                fallback={<NothingFound scope={scope()} onSearch={search} onWiden={() => setRange(widen(route(), Date.now()))} wider="Search twice the time" />}
+              >
+                <Table
+                  rows={rows.rows()}
+                  epoch={rows.epoch()}
+                  total={total()}
+                  sel={route().sel}
+                  long={(resolved()?.to ?? 0) - (resolved()?.from ?? 0) > DAY_MS}
+                  dim={rows.first.pace() === "slow" || rows.first.pace() === "very slow" || rows.first.error() !== undefined}
+                  fresh={rows.fresh}
+                  onOpen={(row) => go({ sel: row.id }, route().sel === "" ? "push" : "replace")}
+                  onFilter={filter}
+                  onNearEnd={rows.more}
+                  handle={(handle) => (table = handle)}
+                  foot={<TableFoot rows={rows} />}
+                />
+              </Show>
             </Show>
           </Show>
         </section>
@@ -237,8 +235,13 @@ export function Log(): JSX.Element {
   );
 }
 
-function SearchFailed(props: { q: string; error: string }): JSX.Element {
-  return <p class="note level-warn" role="alert"><b>This search cannot be read.</b> {props.error}</p>;
+function Unreadable(props: { reason: string }): JSX.Element {
+  return (
+    <div class="empty" role="alert">
+      <h2>This search cannot be read</h2>
+      <p class="unreadable">{props.reason}. The place is underlined in the search box.</p>
+    </div>
+  );
 }
 
 /** The search as chips: each can be turned around or dropped. */

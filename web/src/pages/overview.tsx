@@ -4,6 +4,7 @@ import { createMemo, createSignal, For, Show, type JSX } from "solid-js";
 import { api, type Count, type Figures, type Scope, type SeriesReply, type Summary } from "../api.ts";
 import { codeShade, cssShade, lineShade, type Shade } from "../lib/codes.ts";
 import { change, compact, count, milliseconds, percent, span, splitDomain, zone, type Change } from "../lib/format.ts";
+import { burstsOf } from "../lib/bursts.ts";
 import { createQuery, type Query } from "../lib/query.ts";
 import { fresh, go, route } from "../lib/router.ts";
 import { codes, createTicker, status } from "../lib/server.ts";
@@ -11,7 +12,7 @@ import { absolute, isMoving } from "../lib/time.ts";
 import { valueText } from "../search/tokens.ts";
 import { FirstQuery } from "../ui/empty.tsx";
 import { Upstreams } from "../ui/health.tsx";
-import { Failed, Pending, Sparkline } from "../ui/parts.tsx";
+import { CodeName, Failed, Pending, Sparkline } from "../ui/parts.tsx";
 import { RangePicker } from "../ui/range.tsx";
 import { SeriesTable, TimePanel } from "../ui/timepanel.tsx";
 
@@ -78,7 +79,14 @@ export function Overview(): JSX.Element {
 
         <div class="overview-main">
           <CodePanel series={series} log={log} />
-          <Changes series={series} previous={summary.data()} log={log} />
+          <div class="side">
+            <Changes series={series} />
+            <section class="card">
+              <div class="card-head"><h2>Upstreams</h2></div>
+              <Show when={status.error()}>{(error) => <Failed error={error()} onRetry={status.reload} what="The upstreams" />}</Show>
+              <Show when={status.data()}>{(now) => <Upstreams status={now()} hrefOf={(name) => log(`upstream:${valueText(name)}`)} />}</Show>
+            </section>
+          </div>
         </div>
 
         <div class="tops">
@@ -87,12 +95,6 @@ export function Overview(): JSX.Element {
           <Top title="Top clients" query={clients} log={log} q={(value) => `client:${valueText(value)}`} shade={lineShade("cache", "hit", null, 0)} />
           <Top title="Failing domains" query={failing} log={log} q={(value) => `code:SERVFAIL reg_domain:${valueText(value)}`} all="code:SERVFAIL" domain shade={codeShade("SERVFAIL")} />
         </div>
-
-        <section class="card">
-          <h2>Upstreams</h2>
-          <Show when={status.error()}>{(error) => <Failed error={error()} onRetry={status.reload} what="The upstreams" />}</Show>
-          <div class="scroll-x"><Show when={status.data()}>{(now) => <Upstreams status={now()} />}</Show></div>
-        </section>
       </Show>
     </main>
   );
@@ -196,7 +198,9 @@ function CodePanel(props: { series: Query<SeriesReply>; log: (q: string, over?: 
       <div class="card-head">
         <h2>Return codes</h2>
         <p class="muted hint">Each row on its own scale. Drag for a range, click a cell for its queries.</p>
-        <button type="button" class="button small" aria-pressed={!zeros()} onClick={() => setZeros(!zeros())}>{zeros() ? "Hide" : "Show"} {silent()} unused</button>
+        <Show when={silent() > 0}>
+          <button type="button" class="button small" onClick={() => setZeros(!zeros())}>{zeros() ? "Hide" : "Show"} {silent()} without queries</button>
+        </Show>
       </div>
       <Pending query={props.series} />
       <Show when={props.series.error()}>{(error) => <Failed error={error()} onRetry={props.series.reload} what="The chart" />}</Show>
@@ -212,8 +216,8 @@ function CodePanel(props: { series: Query<SeriesReply>; log: (q: string, over?: 
               chartHeight={132}
               zeros={zeros()}
               dim={props.series.pace() === "very slow"}
-              hrefOf={(value) => props.log(value === "" ? "-has:code" : `code:${valueText(value)}`, reply().range)}
-              onSelect={(from, to, value) => go({ page: "log", q: value === null ? "" : value === "" ? "-has:code" : `code:${valueText(value)}`, ...absolute(from, to), sel: "" })}
+              hrefOf={(value) => props.log(codeSearch(value), reply().range)}
+              onSelect={(from, to, value) => go({ page: "log", q: value === null ? "" : codeSearch(value), ...absolute(from, to), sel: "" })}
             />
             <details class="as-table"><summary>As a table</summary><SeriesTable series={reply()} by="code" /></details>
           </>
@@ -223,8 +227,7 @@ function CodePanel(props: { series: Query<SeriesReply>; log: (q: string, over?: 
   );
 }
 
-/** What stands out: bursts within the range, by how far they rise above the code's usual level. */
-function Changes(props: { series: Query<SeriesReply>; previous: Summary | undefined; log: (q: string, over?: Summary["range"]) => string }): JSX.Element {
+function Changes(props: { series: Query<SeriesReply> }): JSX.Element {
   const bursts = createMemo(() => burstsOf(props.series.data()));
   return (
     <section class="card changes">
@@ -234,8 +237,8 @@ function Changes(props: { series: Query<SeriesReply>; previous: Summary | undefi
           <For each={bursts()}>
             {(one) => (
               <li>
-                <a href={fresh({ page: "log", q: `code:${valueText(one.value)}`, ...absolute(one.from, one.to) })} style={{ "--shade": cssShade(codeShade(one.value, one.family)) }}>
-                  <span class="burst-name"><span class="swatch" style={{ "--shade": cssShade(codeShade(one.value, one.family)) }} />{one.value}</span>
+                <a href={fresh({ page: "log", q: codeSearch(one.value), ...absolute(one.from, one.to) })}>
+                  <span class="burst-name"><CodeName name={one.value || null} family={one.family} /></span>
                   <span class="burst-size">{one.factor === null ? "only then" : `×${one.factor < 10 ? one.factor.toFixed(1) : count(one.factor)}`}</span>
                   <span class="burst-when muted">{span(one.from, one.to)}, {count(one.total)} {one.total === 1 ? "query" : "queries"}</span>
                 </a>
@@ -248,49 +251,9 @@ function Changes(props: { series: Query<SeriesReply>; previous: Summary | undefi
   );
 }
 
-interface Burst {
-  value: string;
-  family: string | null;
-  from: number;
-  to: number;
-  total: number;
-  /** How many times its usual level; null when it never occurs otherwise. */
-  factor: number | null;
-  score: number;
-}
-
-/** A burst has at least this many events and this many times the median of the cells with events. */
-const BURST_EVENTS_MIN = 10;
-const BURST_FACTOR_MIN = 3;
-const BURSTS_MAX = 6;
-
-export function burstsOf(series: SeriesReply | undefined): Burst[] {
-  if (series === undefined || series.starts.length < 10) return [];
-  const found = series.lines.flatMap((one): Burst[] => {
-    const mean = one.total / one.counts.length;
-    const limit = Math.max(BURST_FACTOR_MIN * mean, 2);
-    const hot = one.counts.map((value) => value > limit);
-    // The longest run of hot cells, a gap of one allowed.
-    let best = { from: 0, to: 0, total: 0 };
-    for (let at = 0; at < hot.length; at += 1) {
-      if (hot[at] !== true) continue;
-      let end = at + 1;
-      while (end < hot.length && (hot[end] === true || hot[end + 1] === true)) end += 1;
-      const total = one.counts.slice(at, end).reduce((sum, value) => sum + value, 0);
-      if (total > best.total) best = { from: at, to: end, total };
-      at = end;
-    }
-    if (best.total < BURST_EVENTS_MIN) return [];
-    const elsewhere = one.total - best.total;
-    const usual = elsewhere / Math.max(1, one.counts.length - (best.to - best.from));
-    const level = best.total / (best.to - best.from);
-    const factor = usual < 0.02 ? null : level / usual;
-    if (factor !== null && factor < BURST_FACTOR_MIN) return [];
-    const from = series.starts[best.from] ?? 0;
-    const to = (series.starts[best.to - 1] ?? 0) + series.step_ms;
-    return [{ value: one.value, family: one.family, from, to, total: best.total, factor, score: best.total * Math.log2(1 + (factor ?? 100)) }];
-  });
-  return found.filter((one) => one.value !== "").sort((a, b) => b.score - a.score).slice(0, BURSTS_MAX);
+/** The search for one code; the empty value stands for queries that got no reply. */
+function codeSearch(value: string): string {
+  return value === "" ? "-has:code" : `code:${valueText(value)}`;
 }
 
 function Top(props: {

@@ -58,27 +58,25 @@ function StatusPanel(): JSX.Element {
   );
 }
 
-export function Upstreams(props: { status: Status }): JSX.Element {
+/** The upstreams, one below the other; each a link where the caller has one for it. */
+export function Upstreams(props: { status: Status; hrefOf?: (name: string) => string }): JSX.Element {
   return (
-    <table class="plain-table upstreams">
-      <thead><tr><th scope="col">Upstream</th><th scope="col" class="number">Time</th><th scope="col" class="number">Sent</th><th scope="col" class="number">Failed</th></tr></thead>
-      <tbody>
-        <For each={props.status.upstreams} fallback={<tr><td colspan="4" class="muted">none</td></tr>}>
-          {(one) => (
-            <tr>
-              <th scope="row">
-                <span class={`dot level-${one.healthy ? "ok" : "fail"}`} /><span class="mono">{one.name}</span>
-                <Show when={one.suffix !== "."}> <span class="muted">for {one.suffix}</span></Show>
-                <Show when={!one.healthy}> <span class="bad">down</span></Show>
-              </th>
-              <td class="number">{milliseconds(one.latency_ms)}</td>
-              <td class="number">{count(one.sent)}</td>
-              <td class="number" classList={{ bad: one.failed > 0 && one.failed * 20 > one.sent }}>{percent(one.failed, one.sent)}</td>
-            </tr>
-          )}
-        </For>
-      </tbody>
-    </table>
+    <ul class="upstreams">
+      <For each={props.status.upstreams} fallback={<li class="muted">None are set up.</li>}>
+        {(one) => (
+          <li>
+            <a href={props.hrefOf?.(one.name)}>
+              <span class={`dot level-${one.healthy ? "ok" : "fail"}`} />
+              <span class="mono upstream-name" title={one.name}>{one.name}</span>
+              <span class="number">{one.healthy ? milliseconds(one.latency_ms) : <b class="bad">down</b>}</span>
+              <span class="muted upstream-about">
+                {one.suffix === "." ? "" : `${one.suffix}, `}{count(one.sent)} sent, <span classList={{ bad: one.failed * 20 > one.sent }}>{percent(one.failed, one.sent)} failed</span>
+              </span>
+            </a>
+          </li>
+        )}
+      </For>
+    </ul>
   );
 }
 

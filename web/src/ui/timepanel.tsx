@@ -18,6 +18,11 @@ interface Line extends SeriesLine {
   shade: Shade;
 }
 
+/** What a line without a value is: for codes, queries that got no reply. */
+export function lineName(by: string, value: string): string {
+  return value !== "" ? value : by === "code" ? "no reply" : "none";
+}
+
 interface Gutters {
   left: number;
   right: number;
@@ -127,7 +132,7 @@ export function TimePanel(props: TimePanelProps): JSX.Element {
   const summary = createMemo(() => {
     const total = lines().reduce((sum, line) => sum + line.total, 0);
     const most = [...lines()].sort((a, b) => b.total - a.total).slice(0, 3).filter((line) => line.total > 0);
-    const named = most.map((line) => `${line.value || "none"} ${count(line.total)}`).join(", ");
+    const named = most.map((line) => `${lineName(props.by, line.value)} ${count(line.total)}`).join(", ");
     return `${count(total)} queries by ${props.by}, ${span(from(), to())}, in steps of ${duration(props.series.step_ms)}. ${named}.`;
   });
 
@@ -174,6 +179,7 @@ export function TimePanel(props: TimePanelProps): JSX.Element {
       </div>
       <Show when={cell() !== null}>
         <Tip
+          by={props.by}
           series={props.series}
           lines={lines()}
           cell={cell() ?? 0}
@@ -334,9 +340,9 @@ function Strip(props: {
                 class="strip-row"
                 classList={{ zero: line.total === 0, marked: props.row === index() }}
                 href={props.hrefOf(line.value)}
-                title={`${line.value || "none"}: ${count(line.total)} queries`}
+                title={`${lineName(props.by, line.value)}: ${count(line.total)} queries`}
               >
-                <span class="strip-name">{line.value || "none"}</span>
+                <span class="strip-name">{lineName(props.by, line.value)}</span>
                 <span class="strip-total" style={{ "--shade": cssShade(line.shade) }}>{compact(line.total)}</span>
               </a>
             </li>
@@ -349,7 +355,7 @@ function Strip(props: {
 }
 
 /** What the cell under the pointer holds. */
-function Tip(props: { series: SeriesReply; lines: Line[]; cell: number; anchor: number | null; focus: string | null; left: number; width: number }): JSX.Element {
+function Tip(props: { by: string; series: SeriesReply; lines: Line[]; cell: number; anchor: number | null; focus: string | null; left: number; width: number }): JSX.Element {
   const first = () => Math.min(props.cell, props.anchor ?? props.cell);
   const last = () => Math.max(props.cell, props.anchor ?? props.cell);
   const sum = (line: Line) => line.counts.slice(first(), last() + 1).reduce((total, one) => total + one, 0);
@@ -366,7 +372,7 @@ function Tip(props: { series: SeriesReply; lines: Line[]; cell: number; anchor: 
         <For each={counted().slice(0, TOOLTIP_LINES)}>
           {(one) => (
             <div class="tip-line" classList={{ strong: one.line.value === props.focus }}>
-              <Swatch shade={one.line.shade} /> <span>{one.line.value || "none"}</span> <b>{count(one.total)}</b>
+              <Swatch shade={one.line.shade} /> <span>{lineName(props.by, one.line.value)}</span> <b>{count(one.total)}</b>
             </div>
           )}
         </For>
@@ -389,7 +395,7 @@ export function SeriesTable(props: { series: SeriesReply; by: string }): JSX.Ele
       <thead><tr><th scope="col">{props.by}</th><th scope="col" class="number">Queries</th><th scope="col">Most at</th></tr></thead>
       <tbody>
         <For each={props.series.lines.filter((line) => line.total > 0)}>
-          {(line) => <tr><th scope="row">{line.value || "none"}</th><td class="number">{count(line.total)}</td><td>{busiest(line)}</td></tr>}
+          {(line) => <tr><th scope="row">{lineName(props.by, line.value)}</th><td class="number">{count(line.total)}</td><td>{busiest(line)}</td></tr>}
         </For>
       </tbody>
     </table>
