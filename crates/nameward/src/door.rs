@@ -24,6 +24,10 @@ pub(crate) struct Opened(PathBuf);
 impl Drop for Opened {
     fn drop(&mut self) {
         let _ = fs::remove_file(&self.0);
+        // Folders that only this file needed go too; those that hold something stay.
+        for folder in self.0.ancestors().skip(1).take(2) {
+            let _ = fs::remove_dir(folder);
+        }
     }
 }
 

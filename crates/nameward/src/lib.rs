@@ -9,7 +9,7 @@ mod demo;
 mod door;
 mod reference;
 mod resolvers;
-mod serve;
+pub mod serve;
 mod status;
 mod table;
 

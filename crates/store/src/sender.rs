@@ -40,6 +40,12 @@ impl Sender {
     }
 }
 
+impl event::Sink for Sender {
+    fn offer(&mut self, event: Event) {
+        Sender::offer(self, event);
+    }
+}
+
 impl Drop for Sender {
     fn drop(&mut self) {
         self.rings.wake();

@@ -24,7 +24,7 @@ use axum::routing::{get, post};
 pub use openapi::document as openapi_document;
 pub use problem::Fault;
 pub use rows::event_row;
-pub use session::Sessions;
+pub use session::{Sessions, random_token};
 
 /// Largest request body, bytes: the API takes only a token.
 const BODY_BYTES_MAX: usize = 16 * 1024;

@@ -1,0 +1,231 @@
+//! How the server is: gathers what the rooms say of themselves into the API's status and the metrics page.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use api::{ListFault, ListStatus, LogStatus, StatusNote, UpstreamStatus};
+use control::Control;
+use engine::{Counters, Shared};
+use event::{Action, CacheState, Outcome, Transport};
+use policy::ListAction;
+use resolve::Resolver;
+use store::Store;
+use telemetry::{Kind, Page};
+use wire::code::CODES;
+
+/// What is known since the start.
+pub(crate) struct Status {
+    started: SystemTime,
+    listeners: Mutex<Vec<String>>,
+    /// What the last reload came to; `None`: all in force.
+    reload: Mutex<Option<String>>,
+    /// What was found when the log was opened.
+    opening: Mutex<Vec<String>>,
+}
+
+impl Status {
+    pub(crate) fn new() -> Status {
+        Status {
+            started: SystemTime::now(),
+            listeners: Mutex::default(),
+            reload: Mutex::default(),
+            opening: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn set_listeners(&self, addresses: &[std::net::SocketAddr]) {
+        let each = addresses.iter().flat_map(|address| [format!("udp://{address}"), format!("tcp://{address}")]);
+        *self.listeners.lock().unwrap_or_else(PoisonError::into_inner) = each.collect();
+    }
+
+    pub(crate) fn set_opening(&self, notes: Vec<String>) {
+        *self.opening.lock().unwrap_or_else(PoisonError::into_inner) = notes;
+    }
+
+    pub(crate) fn reloaded(&self, outcome: Result<(), String>) {
+        *self.reload.lock().unwrap_or_else(PoisonError::into_inner) = outcome.err();
+    }
+
+    /// The function the API calls for `GET /status`.
+    pub(crate) fn report(
+        self: &Arc<Status>,
+        store: &Store,
+        control: &Arc<Control>,
+        resolver: &Resolver,
+    ) -> Arc<dyn Fn() -> api::Status + Send + Sync> {
+        let (status, store, control, resolver) = (Arc::clone(self), store.clone(), Arc::clone(control), resolver.clone());
+        Arc::new(move || status.now(&store, &control, &resolver))
+    }
+
+    fn now(&self, store: &Store, control: &Control, resolver: &Resolver) -> api::Status {
+        let lists: Vec<ListStatus> = control.status().into_iter().map(list).collect();
+        let upstreams: Vec<UpstreamStatus> = resolver.status().iter().map(upstream).collect();
+        let log = log(&store.health());
+        let notes = self.notes(&lists, &upstreams, &log);
+        let worst = ["fail", "warn"].iter().find(|level| notes.iter().any(|note| note.level == **level));
+        api::Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            started: instant(self.started),
+            health: (*worst.unwrap_or(&"ok")).to_owned(),
+            notes,
+            listeners: self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone(),
+            upstreams,
+            lists,
+            log,
+        }
+    }
+
+    fn notes(&self, lists: &[ListStatus], upstreams: &[UpstreamStatus], log: &LogStatus) -> Vec<StatusNote> {
+        let note = |level: &str, part: String, text: String| StatusNote { level: level.to_owned(), part, text };
+        let mut notes = Vec::new();
+        if let Some(why) = &log.stopped {
+            notes.push(note("fail", "log".to_owned(), format!("events are not being kept: {why}")));
+        }
+        if log.dropped > 0 {
+            notes.push(note("warn", "log".to_owned(), format!("{} events were lost since the start", log.dropped)));
+        }
+        for text in self.opening.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            notes.push(note("warn", "log".to_owned(), text.clone()));
+        }
+        if upstreams.is_empty() {
+            notes.push(note("fail", "upstreams".to_owned(), "there are none: nothing can be looked up".to_owned()));
+        } else if upstreams.iter().all(|upstream| !upstream.healthy) {
+            notes.push(note("fail", "upstreams".to_owned(), "none of them answers".to_owned()));
+        }
+        for upstream in upstreams.iter().filter(|upstream| !upstream.healthy) {
+            let text = "does not answer; it is probed until it does".to_owned();
+            notes.push(note("warn", format!("upstream {}", upstream.name), text));
+        }
+        for list in lists {
+            if let Some(error) = &list.error {
+                notes.push(note("warn", format!("list {}", list.name), error.clone()));
+            }
+        }
+        if let Some(text) = &*self.reload.lock().unwrap_or_else(PoisonError::into_inner) {
+            notes.push(note("warn", "configuration".to_owned(), text.clone()));
+        }
+        notes
+    }
+
+    /// The function the API calls for `GET /metrics`.
+    pub(crate) fn metrics(
+        self: &Arc<Status>,
+        store: &Store,
+        control: &Arc<Control>,
+        resolver: &Resolver,
+        shared: &Arc<Shared>,
+    ) -> Arc<dyn Fn() -> String + Send + Sync> {
+        let (store, control, resolver, shared) =
+            (store.clone(), Arc::clone(control), resolver.clone(), Arc::clone(shared));
+        Arc::new(move || metrics(&store, &control, &resolver, &shared))
+    }
+}
+
+fn metrics(store: &Store, control: &Control, resolver: &Resolver, shared: &Shared) -> String {
+    let mut page = Page::new();
+    build(&mut page);
+    answers(&mut page, &shared.counters());
+    let cache = shared.cache().figures();
+    page.sample(Kind::Gauge, "nameward_cache_entries", "Answers held.", &[], cache.entries as f64);
+    page.sample(Kind::Gauge, "nameward_cache_bytes", "Memory of the answers held.", &[], cache.bytes as f64);
+    let upstreams = resolver.status();
+    for upstream in &upstreams {
+        let labels = [("upstream", &*upstream.name), ("suffix", &*upstream.suffix)];
+        let name = "nameward_upstream_requests_total";
+        page.sample(Kind::Counter, name, "Queries sent to upstreams.", &labels, upstream.sent as f64);
+    }
+    for upstream in &upstreams {
+        let labels = [("upstream", &*upstream.name), ("suffix", &*upstream.suffix)];
+        let name = "nameward_upstream_failures_total";
+        page.sample(Kind::Counter, name, "Queries upstreams failed.", &labels, upstream.failed as f64);
+    }
+    for list in control.status() {
+        let name = "nameward_list_rules";
+        page.sample(Kind::Gauge, name, "Rules in force.", &[("list", &*list.name)], list.rules as f64);
+    }
+    let health = store.health();
+    page.sample(Kind::Counter, "nameward_log_written_total", "Events kept.", &[], health.written as f64);
+    page.sample(Kind::Counter, "nameward_log_dropped_total", "Events lost.", &[], health.dropped as f64);
+    page.sample(Kind::Gauge, "nameward_log_bytes", "Bytes of the log on disk.", &[], health.bytes as f64);
+    page.sample(Kind::Gauge, "nameward_log_rows", "Events in the log.", &[], health.rows as f64);
+    page.finish()
+}
+
+fn build(page: &mut Page) {
+    let labels = [("version", env!("CARGO_PKG_VERSION"))];
+    page.sample(Kind::Gauge, "nameward_build_info", "The running version.", &labels, 1.0);
+}
+
+fn answers(page: &mut Page, counters: &Counters) {
+    let mut each = |name: &'static str, help: &str, label: &'static str, counts: &mut dyn Iterator<Item = (String, u64)>| {
+        for (word, count) in counts {
+            page.sample(Kind::Counter, name, help, &[(label, &word)], count as f64);
+        }
+    };
+    let transports = Transport::ALL.iter().map(|word| (word.name().to_owned(), counters.transports[usize::from(word.number())]));
+    each("nameward_dns_requests_total", "Messages that arrived.", "transport", &mut { transports });
+    let codes = CODES.iter().filter(|info| !matches!(info.place, "TSIG error" | "TKEY error" | "TSIG or TKEY error"));
+    let codes = codes.map(|info| (info.name.to_owned(), counters.code(info.code)));
+    each("nameward_dns_responses_total", "Replies by RCODE of header and OPT.", "rcode", &mut { codes });
+    let outcomes = Outcome::ALL.iter().map(|word| (word.name().to_owned(), counters.outcomes[usize::from(word.number())]));
+    each("nameward_dns_outcomes_total", "What clients got.", "outcome", &mut { outcomes });
+    let actions = Action::ALL.iter().map(|word| (word.name().to_owned(), counters.actions[usize::from(word.number())]));
+    each("nameward_policy_decisions_total", "What policy did.", "action", &mut { actions });
+    let states = CacheState::ALL.iter().map(|word| (word.name().to_owned(), counters.cache[usize::from(word.number())]));
+    each("nameward_cache_answers_total", "Where answers came from.", "state", &mut { states });
+    let name = "nameward_dns_request_duration_seconds_sum";
+    page.sample(Kind::Counter, name, "Time from arrival to reply.", &[], counters.latency_sum_micros as f64 / 1e6);
+}
+
+fn instant(time: SystemTime) -> String {
+    let micros = time.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
+    micros_text(i64::try_from(micros).unwrap_or(0))
+}
+
+fn micros_text(micros: i64) -> String {
+    jiff::Timestamp::from_microsecond(micros).unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_string()
+}
+
+fn upstream(upstream: &resolve::UpstreamStatus) -> UpstreamStatus {
+    UpstreamStatus {
+        name: upstream.name.to_string(),
+        suffix: upstream.suffix.clone(),
+        healthy: upstream.healthy,
+        latency_ms: upstream.latency_micros.map(|micros| f64::from(micros) / 1000.0),
+        sent: upstream.sent,
+        failed: upstream.failed,
+    }
+}
+
+fn list(list: control::ListState) -> ListStatus {
+    let fault = |fault: &policy::LineFault| ListFault {
+        line: fault.line,
+        text: fault.text.clone(),
+        reason: fault.reason.clone(),
+    };
+    ListStatus {
+        name: list.name.to_string(),
+        action: match list.action {
+            ListAction::Allow => "allow".to_owned(),
+            ListAction::Block => "block".to_owned(),
+        },
+        source: list.source,
+        rules: list.rules,
+        rejected: list.rejected,
+        faults: list.faults.iter().map(fault).collect(),
+        loaded: list.loaded_at.map(instant),
+        error: list.error,
+    }
+}
+
+fn log(health: &store::Health) -> LogStatus {
+    LogStatus {
+        rows: health.rows,
+        bytes: health.bytes,
+        segments: health.segments,
+        live_rows: health.live_rows,
+        oldest: health.oldest_micros.map(micros_text),
+        dropped: health.dropped,
+        stopped: health.stopped.clone(),
+    }
+}
