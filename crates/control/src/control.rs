@@ -111,15 +111,6 @@ pub enum ReloadError {
     },
 }
 
-/// What to do about a list whose lines in force cannot be read any more.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Unreadable {
-    /// At start: go without it, the others protect.
-    LeaveOut,
-    /// Later: keep the running snapshot, which has its rules.
-    GiveUp,
-}
-
 impl Control {
     /// Puts in force what is on this machine: files, built-in lists and last good copies. URLs are due at once when there is no
     /// copy, and are fetched by `run`. `seed` keys the hashes of names and is best drawn anew for each process.
@@ -145,8 +136,7 @@ impl Control {
                 entry.put_in_force(found, &copies, now);
             }
         }
-        // Never gives up with `LeaveOut`.
-        let policy = compile(&mut entries, seed, Unreadable::LeaveOut).unwrap_or_else(|_| Policy::empty());
+        let policy = compile_readable(&mut entries, seed, now);
         let snapshot = snapshot(policy, &settings, 1);
         publish(Arc::clone(&snapshot));
         Ok(Control {
@@ -178,6 +168,7 @@ impl Control {
             let control = Arc::clone(&self);
             if let Err(error) = tokio::task::spawn_blocking(move || control.refresh_due(SystemTime::now())).await {
                 warn!(%error, "list refresh ended badly");
+                let _ = tokio::time::timeout(NAP_MAX, self.wake.notified()).await;
             }
         }
     }
@@ -204,7 +195,7 @@ impl Control {
             (change.copies.clone(), change.settings.limits)
         };
         let next = AtomicUsize::new(0);
-        let (results, arrived) = mpsc::channel();
+        let (results, arrived) = mpsc::sync_channel(FETCHES_MAX);
         thread::scope(|scope| {
             for _ in 0..due.len().min(FETCHES_MAX) {
                 let (results, due, next, copies) = (results.clone(), &due, &next, &copies);
@@ -219,7 +210,9 @@ impl Control {
             drop(results);
             while let Ok(first) = arrived.recv() {
                 let batch = std::iter::once(first).chain(arrived.try_iter()).collect();
-                self.take(batch, now);
+                if !self.stop.load(Ordering::Relaxed) {
+                    self.take(batch, now);
+                }
             }
         });
         due.len()
@@ -272,7 +265,10 @@ impl Control {
                 entry.put_in_force(found, &copies, now);
             }
         }
-        let policy = compile(&mut entries, self.seed, Unreadable::GiveUp)?;
+        let policy = compile(&mut entries, self.seed).map_err(|lost| ReloadError::List {
+            list: entries.get(lost.index).map_or("".into(), |entry| Arc::clone(&entry.source.info.name)),
+            reason: lost.reason,
+        })?;
         *lock(&self.entries) = entries;
         change.copies = copies;
         change.settings = settings;
@@ -315,14 +311,21 @@ impl Control {
                 is_new |= entry.put_in_force(found, &change.copies, now);
             }
         }
-        let compiled = is_new.then(|| compile(&mut entries, self.seed, Unreadable::GiveUp));
-        *lock(&self.entries) = entries;
-        match compiled {
-            Some(Ok(policy)) => self.swap(&change, policy),
-            Some(Err(error)) => {
-                warn!(%error, "lists not compiled, the running snapshot stays");
-                self.tell();
+        let compiled = is_new.then(|| compile(&mut entries, self.seed));
+        let policy = match compiled {
+            Some(Ok(policy)) => Some(policy),
+            Some(Err(lost)) => {
+                // The running snapshot has the list's rules and stays until they can be had again.
+                if let Some(entry) = entries.get_mut(lost.index) {
+                    entry.lose(lost.reason, now);
+                }
+                None
             }
+            None => None,
+        };
+        *lock(&self.entries) = entries;
+        match policy {
+            Some(policy) => self.swap(&change, policy),
             None => self.tell(),
         }
     }
@@ -402,6 +405,10 @@ impl Entry {
     /// Takes what a look found. Whether there are new lines to compile.
     fn put_in_force(&mut self, found: Result<Found, FetchError>, copies: &Copies, now: SystemTime) -> bool {
         match found {
+            Ok(Found::Unchanged) if self.is_uncopied() => {
+                self.due = after(now, self.refresh());
+                false
+            }
             Ok(Found::Unchanged) => {
                 self.settle(now);
                 self.note_check(copies, now);
@@ -435,6 +442,11 @@ impl Entry {
         false
     }
 
+    /// Whether its lines are read from the operator's own file.
+    fn is_uncopied(&self) -> bool {
+        matches!((&self.content, &self.source.place), (Some(Content::File(from)), Place::File(path)) if from == path)
+    }
+
     fn replace(&mut self, path: PathBuf, origin: Origin, now: SystemTime) {
         self.content = Some(Content::File(path));
         self.origin = Some(origin);
@@ -465,12 +477,10 @@ impl Entry {
         self.error = Some(reason);
     }
 
-    /// The lines in force can no longer be read from their copy.
-    fn lose(&mut self, reason: String) {
-        self.content = None;
+    /// Has the list fetched anew, whatever its place says of changes: the copy in force cannot be read.
+    fn lose(&mut self, reason: String, now: SystemTime) {
         self.origin = None;
-        self.loaded = None;
-        self.error = Some(reason);
+        self.fail(reason, now);
     }
 
     fn state(&self) -> ListState {
@@ -487,33 +497,44 @@ impl Entry {
     }
 }
 
+/// A list whose lines in force cannot be read any more.
+struct Lost {
+    index: usize,
+    reason: String,
+}
+
 /// Compiles all lists anew. Reports are taken over only with the policy they belong to.
-fn compile(entries: &mut [Entry], seed: u64, unreadable: Unreadable) -> Result<Policy, ReloadError> {
+fn compile(entries: &mut [Entry], seed: u64) -> Result<Policy, Lost> {
     let mut compiler = Compiler::new(seed);
     let mut reports = Vec::with_capacity(entries.len());
-    for entry in entries.iter_mut() {
-        let Some(content) = &entry.content else {
-            reports.push(ListReport::default());
-            continue;
-        };
-        match add(&mut compiler, &entry.source, content) {
-            Ok(report) => reports.push(report),
-            Err(error) => {
-                let reason = format!("cannot read the copy in force: {error}");
-                if unreadable == Unreadable::GiveUp {
-                    entry.error = Some(reason.clone());
-                    return Err(ReloadError::List { list: Arc::clone(&entry.source.info.name), reason });
-                }
-                warn!(list = %entry.source.info.name, error = %reason, "list left out");
-                entry.lose(reason);
-                reports.push(ListReport::default());
-            }
-        }
+    for (index, entry) in entries.iter().enumerate() {
+        reports.push(match &entry.content {
+            Some(content) => add(&mut compiler, &entry.source, content)
+                .map_err(|error| Lost { index, reason: format!("cannot read the copy in force: {error}") })?,
+            None => ListReport::default(),
+        });
     }
     for (entry, report) in entries.iter_mut().zip(reports) {
         entry.report = report;
     }
     Ok(compiler.finish())
+}
+
+/// Compiles what can be read, at start, when there is no snapshot yet that could stay.
+fn compile_readable(entries: &mut [Entry], seed: u64, now: SystemTime) -> Policy {
+    loop {
+        match compile(entries, seed) {
+            Ok(policy) => return policy,
+            // Each round leaves out one list more.
+            Err(lost) => {
+                if let Some(entry) = entries.get_mut(lost.index) {
+                    entry.content = None;
+                    entry.loaded = None;
+                    entry.lose(lost.reason, now);
+                }
+            }
+        }
+    }
 }
 
 fn add(compiler: &mut Compiler, source: &ListSource, content: &Content) -> io::Result<ListReport> {

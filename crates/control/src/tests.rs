@@ -158,6 +158,33 @@ fn a_file_protects_even_where_no_copy_can_be_kept() {
     assert_eq!(house.blocked("ads.example"), "ads.example");
     let error = house.error("ads");
     assert!(error.starts_with("cannot keep a copy: "), "{error}");
+
+    assert_eq!(house.control.refresh_due(minute(60)), 1);
+    assert_eq!((house.error("ads"), house.epoch()), (error, 1), "still true, nothing new");
+}
+
+#[test]
+fn a_copy_that_vanishes_is_fetched_anew() {
+    let folder = TempDir::new().unwrap();
+    let reply = || Reply::Full("200 OK", &["ETag: \"one\""], b"ads.example\n".to_vec());
+    let server = Server::start([reply(), reply()]);
+    let path = folder.path().join("own.txt");
+    fs::write(&path, "one.example").unwrap();
+    let lists = [list("ads", Place::Url(server.url())), list("own", Place::File(path.clone()))];
+    let house = House::open(settings(folder.path(), lists), minute(0));
+    house.control.refresh_due(minute(0));
+    fs::remove_file(folder.path().join("lists/ads.txt")).unwrap();
+
+    fs::write(&path, "another.example").unwrap();
+    house.control.refresh_soon(Some("own"));
+    house.control.refresh_due(minute(1));
+    assert!(house.error("ads").starts_with("cannot read the copy in force: No such file"), "{}", house.error("ads"));
+    assert_eq!(house.blocked("ads.example one.example"), "ads.example one.example", "the snapshot before stays");
+
+    house.control.refresh_due(minute(2));
+    assert!(!server.requests()[1].contains("if-none-match"));
+    assert_eq!(house.blocked("ads.example one.example another.example"), "ads.example another.example");
+    assert_eq!(house.error("ads"), "");
 }
 
 #[test]
@@ -287,6 +314,17 @@ fn nobody_listening_is_told() {
     let house = House::open(settings(folder.path(), [list("ads", Place::Url(url.clone()))]), minute(0));
     house.control.refresh_due(minute(0));
     assert!(house.error("ads").starts_with(&format!("cannot fetch {url}: ")), "{}", house.error("ads"));
+}
+
+#[test]
+fn a_server_that_does_not_speak_tls_is_told() {
+    let folder = TempDir::new().unwrap();
+    let server = Server::start([Reply::ok("ads.example")]);
+    let url = server.url().replace("http:", "https:");
+    let house = House::open(settings(folder.path(), [list("ads", Place::Url(url.clone()))]), minute(0));
+    house.control.refresh_due(minute(0));
+    assert!(house.error("ads").starts_with(&format!("cannot fetch {url}: ")), "{}", house.error("ads"));
+    assert_eq!(house.blocked("ads.example"), "");
 }
 
 #[test]

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use wire::name::{Folded, Name};
+use wire::name::{Folded, NAME_LEN_MAX};
 
 use crate::compile::Tag;
 use crate::line::Scope;
@@ -163,16 +163,50 @@ impl Policy {
         (allow, block)
     }
 
-    /// Writes a hit as the rule would be written.
+    /// Writes a hit as the rule would be written, with one allocation: blocked names are asked in bursts.
     fn tell(&self, wire: &[u8], hit: Hit) -> Option<Match> {
         let list = self.lists.get(usize::from(hit.tag.list))?;
-        let suffix = Name::new(&wire[usize::from(hit.start)..])?.fold().text();
-        let exception = if hit.tag.action == list.action { "" } else { "@@" };
-        let mark = match hit.tag.scope {
-            Scope::Exact => "=",
-            Scope::AndBelow => "",
-            Scope::BelowOnly => "*.",
-        };
-        Some(Match { list: Arc::clone(list), rule: format!("{exception}{mark}{suffix}").into() })
+        let mut text = RuleText { len: 0, octets: [0; RULE_BYTES_MAX] };
+        if hit.tag.action != list.action {
+            text.push(b"@@");
+        }
+        text.push(match hit.tag.scope {
+            Scope::Exact => b"=",
+            Scope::AndBelow => b"",
+            Scope::BelowOnly => b"*.",
+        });
+        // What matches a rule is made of letters, digits, `-` and `_`: nothing to escape.
+        let mut rest = wire.get(usize::from(hit.start)..)?;
+        while let Some((&len, after)) = rest.split_first().filter(|(len, _)| **len != 0) {
+            let (label, next) = after.split_at_checked(usize::from(len))?;
+            text.push(label);
+            if !matches!(next, [0] | []) {
+                text.push(b".");
+            }
+            rest = next;
+        }
+        Some(Match { list: Arc::clone(list), rule: String::from_utf8_lossy(text.as_slice()).into() })
+    }
+}
+
+/// Longest rule as written, bytes: a name and the marks in front.
+const RULE_BYTES_MAX: usize = NAME_LEN_MAX + 4;
+
+/// A rule's text being put together; what does not fit is left out.
+struct RuleText {
+    len: usize,
+    octets: [u8; RULE_BYTES_MAX],
+}
+
+impl RuleText {
+    fn push(&mut self, octets: &[u8]) {
+        if let Some(to) = self.octets.get_mut(self.len..self.len + octets.len()) {
+            to.copy_from_slice(octets);
+            self.len += octets.len();
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.octets[..self.len]
     }
 }

@@ -81,7 +81,8 @@ impl State {
     fn answer(&self, mut stream: TcpStream) -> Option<TcpStream> {
         let mut request = String::new();
         let mut lines = BufReader::new(&stream);
-        while lines.read_line(&mut request).unwrap() > 2 {}
+        // What is no text, such as a TLS hello, ends the request.
+        while lines.read_line(&mut request).unwrap_or(0) > 2 {}
         self.requests.lock().unwrap().push(request.to_ascii_lowercase());
         let reply = self.replies.lock().unwrap().pop_front().unwrap_or(Reply::Full("404 Not Found", &[], vec![]));
         // A client that has heard enough closes; the rest cannot be written then.
