@@ -85,13 +85,14 @@ impl Look<'_> {
 
     fn fetch_file(&self, path: &Path) -> Result<Found, FetchError> {
         let unreadable = |error| FetchError::Read { place: self.place(), error };
-        let file = File::open(path).map_err(unreadable)?;
-        let stamp = stamp(&file).map_err(unreadable)?;
+        // Asked before it is opened: opening a pipe would wait for somebody to write to it.
+        let stamp = fs::metadata(path).and_then(|metadata| stamp(&metadata)).map_err(unreadable)?;
         if self.known.is_some_and(|known| known.stamp.as_ref() == Some(&stamp)) {
             return Ok(Found::Unchanged);
         }
         let mut origin = Origin::new(self.place(), self.now);
         origin.stamp = Some(stamp);
+        let file = File::open(path).map_err(unreadable)?;
         let filled = match self.copies.part(&self.source.info.name) {
             Ok(part) => self.fill(part, file, origin.clone()),
             Err(error) => Err(self.uncopied(error)),
@@ -226,8 +227,7 @@ pub(crate) fn unpacked<'r>(from: &'r mut dyn BufRead) -> io::Result<Box<dyn BufR
 }
 
 /// Size and time of change: what differs when a file was written to.
-fn stamp(file: &File) -> io::Result<String> {
-    let metadata: fs::Metadata = file.metadata()?;
+fn stamp(metadata: &fs::Metadata) -> io::Result<String> {
     if !metadata.is_file() {
         return Err(io::Error::other("not a file"));
     }

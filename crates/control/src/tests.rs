@@ -105,8 +105,13 @@ fn a_list_in_a_file_blocks_and_is_told() {
 fn a_missing_file_is_told_and_the_others_protect() {
     let folder = TempDir::new().unwrap();
     let nowhere = folder.path().join("nowhere.txt");
-    let lists = [list("gone", Place::File(nowhere.clone())), list("own", Place::Text("ads.example".into()))];
+    let lists = [
+        list("gone", Place::File(nowhere.clone())),
+        list("folder", Place::File(folder.path().to_owned())),
+        list("own", Place::Text("ads.example".into())),
+    ];
     let house = House::open(settings(folder.path(), lists), minute(0));
+    assert_eq!(house.error("folder"), format!("cannot read {}: not a file", folder.path().display()));
     assert_eq!(house.blocked("ads.example"), "ads.example");
     let error = house.error("gone");
     assert!(error.starts_with(&format!("cannot read {}: No such file", nowhere.display())), "{error}");
@@ -114,7 +119,7 @@ fn a_missing_file_is_told_and_the_others_protect() {
 
     fs::write(&nowhere, "late.example").unwrap();
     assert_eq!(house.control.refresh_due(minute(0)), 0, "not due yet");
-    assert_eq!(house.control.refresh_due(minute(1)), 1, "tried again after a minute");
+    assert_eq!(house.control.refresh_due(minute(1)), 2, "tried again after a minute");
     assert_eq!(house.blocked("ads.example late.example"), "ads.example late.example");
     assert_eq!(house.error("gone"), "");
 }

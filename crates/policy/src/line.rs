@@ -184,7 +184,7 @@ fn domain(line: &[u8], exception: bool, alone: bool, take: &mut Take<'_>) -> Res
         [b'=', name @ ..] => (name, Scope::Exact),
         name if alone || name.contains(&b'.') => (name, Scope::AndBelow),
         b"*" => return Err("would match every name".into()),
-        name if name.iter().all(u8::is_ascii_alphanumeric) => {
+        name if name.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'-' | b'_')) => {
             return Err("a single word; write *.word to mean a top-level domain".into());
         }
         name => (name, Scope::AndBelow),
@@ -418,6 +418,8 @@ mod tests {
                 ("[Adblock Plus]", "nothing"),
                 ("shop.example##.banner", "! hides parts of a page; DNS sees names only"),
                 ("error", "! a single word; write *.word to mean a top-level domain"),
+                ("not-found", "! a single word; write *.word to mean a top-level domain"),
+                ("@@error", "! a single word; write *.word to mean a top-level domain"),
                 ("*", "! would match every name"),
                 ("Not Found", "! no address in front of the name"),
                 ("<html>", "! character that no domain name has"),
