@@ -3,8 +3,9 @@
 use std::fmt::Write;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-use crate::bytes::{u16_at, u32_at};
+use crate::bytes::{slice_at, u16_at, u32_at};
 use crate::kind;
+use crate::name::Name;
 use crate::walk::{Expanded, Record};
 
 /// Octets of a summary at most.
@@ -80,7 +81,7 @@ fn write_data(bytes: &[u8], record: &Record, text: &mut String) -> Result<(), us
             }
         }
         kind::TXT => write_strings(rdata, text),
-        kind::SVCB | kind::HTTPS => write_service(bytes, record, text)?,
+        kind::SVCB | kind::HTTPS => write_service(rdata, text)?,
         kind::CAA => write_caa(rdata, text),
         _ => write_opaque(record, text),
     }
@@ -132,18 +133,19 @@ fn write_quoted(octets: &[u8], text: &mut String) {
     text.push('"');
 }
 
-/// Priority, target and the parameters by name (RFC 9460 §2); values for ALPN, port and address hints.
-fn write_service(bytes: &[u8], record: &Record, text: &mut String) -> Result<(), usize> {
-    let _ = write!(text, "{} ", u16_at(bytes, record.rdata_at())?);
-    let mut at = write_name(bytes, record.rdata_at() + 2, text)?;
-    let end = record.end();
-    while at < end && text.len() <= SUMMARY_LEN_MAX {
-        let key = u16_at(bytes, at)?;
-        let value_at = at + 4;
-        at = value_at + usize::from(u16_at(bytes, at + 2)?);
-        let value = bytes.get(value_at..at).filter(|_| at <= end).ok_or(value_at)?;
+/// Priority, target and the parameters by name (RFC 9460 §2); values for ALPN, port and address hints. The target is never
+/// compressed (§2.2), so the data is read by itself.
+fn write_service(rdata: &[u8], text: &mut String) -> Result<(), usize> {
+    let priority = u16_at(rdata, 0)?;
+    let (target, mut rest) = rdata.get(2..).map_or(Err(0), Name::split)?;
+    let _ = write!(text, "{priority} {}", target.fold());
+    // Ends: every turn takes at least four octets off.
+    while !rest.is_empty() && text.len() <= SUMMARY_LEN_MAX {
+        let (key, len) = (u16_at(rest, 0)?, usize::from(u16_at(rest, 2)?));
+        let value = slice_at(rest, 4, len)?;
         text.push(' ');
         write_parameter(key, value, text);
+        rest = &rest[4 + len..];
     }
     Ok(())
 }

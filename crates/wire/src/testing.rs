@@ -187,7 +187,7 @@ pub(crate) fn unhex(text: &str) -> Vec<u8> {
 pub(crate) fn show(bytes: &[u8]) -> String {
     let message = Message::from_octets(bytes).unwrap();
     let header = message.header();
-    let mut text = format!("{} {}", header.rcode(), header.opcode());
+    let mut text = format!("{} {}", header.rcode(), kind::opcode_name(header.opcode().to_int()));
     let bits = [
         (header.qr(), "qr"),
         (header.aa(), "aa"),
@@ -204,7 +204,7 @@ pub(crate) fn show(bytes: &[u8]) -> String {
     text.push('\n');
     for question in message.question() {
         let question = question.unwrap();
-        writeln!(text, "q {} {} {}", question.qname(), question.qtype(), question.qclass()).unwrap();
+        writeln!(text, "q {} {} {}", dotted(question.qname()), question.qtype(), question.qclass()).unwrap();
     }
     let (_, answer, authority, additional) = message.sections().unwrap();
     let mut opt = String::new();
@@ -217,7 +217,7 @@ pub(crate) fn show(bytes: &[u8]) -> String {
                 continue;
             }
             let record = record.into_record::<AllRecordData<_, _>>().unwrap().unwrap();
-            let (owner, ttl, data) = (record.owner(), record.ttl().as_secs(), record.data());
+            let (owner, ttl, data) = (dotted(record.owner()), record.ttl().as_secs(), record.data());
             writeln!(text, "{name} {owner} {ttl} {} {data}", record.rtype()).unwrap();
         }
         if name == "ar" {
@@ -225,6 +225,11 @@ pub(crate) fn show(bytes: &[u8]) -> String {
         }
     }
     text + &opt
+}
+
+/// The root as a dot; `domain` shows it as nothing.
+fn dotted(name: impl std::fmt::Display) -> String {
+    Some(name.to_string()).filter(|text| !text.is_empty()).unwrap_or_else(|| ".".to_owned())
 }
 
 fn show_opt(message: &Message<&[u8]>) -> String {

@@ -229,14 +229,16 @@ fn a_signature_has_its_place() {
     assert_eq!(query.tsig_at, Some(36));
 }
 
-/// The shape dig gives a query with a cookie.
+/// `dig @127.0.0.1 www.example.com`, read from the socket it was sent to.
 #[test]
 fn what_dig_sends() {
     let bytes = unhex(
-        "9c2e 0120 0001 0000 0000 0001 03777777 076578616d706c65 03636f6d 00 0001 0001
-         00 0029 04d0 00000000 000c 000a 0008 c1a0f2d9a0b1c2d3",
+        "c147 0120 0001 0000 0000 0001 03777777 076578616d706c65 03636f6d 00 0001 0001
+         00 0029 04d0 00000000 000c 000a 0008 bcfdac54f34d860d",
     );
     assert_eq!(verdict(&bytes), "query www.example.com A IN opt=1232 option=10:8");
+    let Arrival::Query(query) = read(&bytes) else { panic!() };
+    assert!(query.recursion_desired() && query.authentic_data() && !query.checking_disabled());
 }
 
 proptest! {
