@@ -54,7 +54,10 @@ pub(crate) fn read(line: &[u8], format: Format, take: &mut Take<'_>) -> Result<C
     if is_comment(line, format) {
         return Ok(Content::Nothing);
     }
+    // Most lines of most lists: a name and nothing else, in need of no further search for marks.
+    let is_bare = line.iter().all(|octet| octet.is_ascii_alphanumeric() || matches!(octet, b'.' | b'-' | b'_'));
     match format {
+        Format::Auto | Format::Domains if is_bare => domain(line, false, format == Format::Domains, take),
         Format::Hosts => hosts(before_hash(line), take),
         Format::Domains => domain(before_comment(line), false, true, take),
         Format::Adblock => adblock(line, format, take),
@@ -148,6 +151,10 @@ fn host_address(word: &[u8]) -> Option<IpAddr> {
 }
 
 fn address(word: &[u8]) -> Option<IpAddr> {
+    // Nearly every name is told from an address by its last letter.
+    if !word.last()?.is_ascii_digit() && !word.contains(&b':') {
+        return None;
+    }
     std::str::from_utf8(word).ok()?.parse::<IpAddr>().ok().map(|address| address.to_canonical())
 }
 
