@@ -81,10 +81,11 @@ impl Folded {
     /// Folds a name that was checked: at most `NAME_LEN_MAX` octets. Length octets are below `A`, so they stay.
     fn from_checked(wire: &[u8]) -> Folded {
         let mut octets = [0; NAME_LEN_MAX];
-        let len = wire.len().min(NAME_LEN_MAX);
-        octets[..len].copy_from_slice(&wire[..len]);
-        octets[..len].make_ascii_lowercase();
-        Folded { len: len as u8, octets }
+        // One pass over both: the compiler makes vector code of it.
+        for (folded, octet) in octets.iter_mut().zip(wire) {
+            *folded = octet.to_ascii_lowercase();
+        }
+        Folded { len: wire.len().min(NAME_LEN_MAX) as u8, octets }
     }
 
     /// The octets, root label included.
