@@ -123,7 +123,8 @@ impl Code {
             return Some(info.code);
         }
         let digits = text.get(..4).filter(|head| head.eq_ignore_ascii_case("CODE")).and(text.get(4..))?;
-        digits.parse().ok().map(Self)
+        // `parse` alone would also take a sign.
+        digits.bytes().all(|octet| octet.is_ascii_digit()).then(|| digits.parse().ok().map(Self)).flatten()
     }
 
     /// All codes with this wire number: two for 16, one otherwise.
@@ -376,3 +377,46 @@ pub static CODES: &[CodeInfo] = &[
         "The server wants a valid cookie before it answers.",
     ),
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_code_out_of_the_places_on_the_wire() {
+        for (rcode, tsig, tkey, expected) in [
+            (None, None, None, None),
+            (Some(0), None, None, Some(Code::NOERROR)),
+            (Some(16), None, None, Some(Code::BADVERS)),
+            (Some(9), Some(16), None, Some(Code::BADSIG)),
+            (Some(0), None, Some(16), Some(Code::BADSIG)),
+            (Some(9), Some(18), Some(20), Some(Code::BADTIME)),
+            (Some(0), Some(0), Some(20), Some(Code::BADNAME)),
+            (Some(3), Some(0), Some(0), Some(Code::NXDOMAIN)),
+            (Some(4001), None, None, Some(Code::from_key(4001))),
+        ] {
+            assert_eq!(Code::derive(rcode, tsig, tkey), expected, "{rcode:?} {tsig:?} {tkey:?}");
+        }
+    }
+
+    #[test]
+    fn sixteen_is_two_codes() {
+        assert_eq!(Code::with_number(16).collect::<Vec<_>>(), [Code::BADVERS, Code::BADSIG]);
+        assert_eq!(Code::with_number(3).collect::<Vec<_>>(), [Code::NXDOMAIN]);
+        assert_eq!((Code::BADSIG.number(), Code::BADVERS.number()), (16, 16));
+    }
+
+    #[test]
+    fn names_are_read_back() {
+        for info in CODES {
+            assert_eq!(Code::from_name(&info.name.to_lowercase()), Some(info.code));
+            assert_eq!(info.code.name(), info.name);
+            assert_eq!(Code::from_key(info.code.key()), info.code);
+        }
+        assert_eq!(Code::from_key(4001).to_string(), "CODE4001");
+        assert_eq!(Code::from_name("code4001"), Some(Code::from_key(4001)));
+        for wrong in ["", "CODE", "CODE+1", "CODE65536", "NXDOMAINS", "16"] {
+            assert_eq!(Code::from_name(wrong), None, "{wrong}");
+        }
+    }
+}
