@@ -1,1 +1,30 @@
-//! (empty)
+//! The walk of a query: from the octets that arrived to the octets that leave and the event that remembers both.
+//!
+//! `Desk` answers what can be answered at once; `pursue` does the rest, after a lookup. Both leave by the same exit, so
+//! every arrival gives exactly one event. Knows no socket and reads no clock: a listener brings octets, source and time.
+//!
+//! ```text
+//! octets ─▶ Desk::answer ─┬─ Reply ────────────────────────────▶ sent ─▶ Desk::close ─▶ events
+//!                         ├─ Silence
+//!                         └─ Pursue ─▶ pursue ─▶ Late ─────────▶ sent ─▶ Desk::offer ─▶ event
+//! ```
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod answer;
+mod exit;
+mod local;
+mod pursue;
+mod shared;
+mod tally;
+mod words;
+
+pub use answer::{Desk, Outcome};
+pub use event::{Event, Sink, Transport};
+pub use exit::{Now, Source};
+pub use pursue::{Late, Pursuit, pursue};
+pub use shared::{Settings, Shared};
+pub use tally::{Counters, LATENCY_BOUNDS_MICROS};
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,355 @@
+//! The walk of a query, in order, on one page.
+
+use std::sync::Arc;
+
+use cache::{Age, Entry, Front};
+use event::{Action, CacheState, Ede, Event, Sink};
+use policy::{Decision, Snapshot, Verdict};
+use resolve::Question;
+use wire::code::Code;
+use wire::kind::class_name;
+use wire::reply::Stored;
+use wire::view::{Arrival, Query, Reject, Silence, flag, read};
+
+use crate::exit::{Body, From, Given, Now, Source, arrival, give, turn_away};
+use crate::local;
+use crate::pursue::{Late, Pursuit};
+use crate::shared::Shared;
+use crate::tally::Tally;
+use crate::words::{Said, block_ede};
+
+/// QCLASS IN, CH, HS.
+const IN: u16 = 1;
+const CH: u16 = 3;
+const HS: u16 = 4;
+
+/// Extended errors given here (RFC 8914).
+const EDE_OTHER: u16 = 0;
+pub(crate) const EDE_CACHED_ERROR: u16 = 13;
+const EDE_PROHIBITED: u16 = 18;
+const EDE_NOT_AUTHORITATIVE: u16 = 20;
+const EDE_NOT_SUPPORTED: u16 = 21;
+
+/// What became of an arrival.
+pub enum Outcome {
+    /// The reply lies in the buffer.
+    Reply,
+    /// Nothing is to be sent.
+    Silence,
+    /// An upstream has to be asked: hand it to [`crate::pursue`], or [`Desk::give_up`].
+    Pursue(Box<Pursuit>),
+}
+
+/// Where one thread answers. Holds that thread's own cache, its tally, and the events of replies not sent yet.
+pub struct Desk {
+    shared: Arc<Shared>,
+    front: Option<Front>,
+    sink: Box<dyn Sink>,
+    tally: Arc<Tally>,
+    /// Events of replies on their way out, with the monotonic time of arrival.
+    leaving: Vec<(u64, Event)>,
+    no_ede: Arc<[Ede]>,
+}
+
+impl Desk {
+    /// A desk with a cache of its own, for a thread that answers many clients.
+    #[must_use]
+    pub fn new(shared: Arc<Shared>, sink: Box<dyn Sink>) -> Desk {
+        let front = Front::new(shared.settings.l1_entries);
+        Desk { front: Some(front), ..Desk::small(shared, sink) }
+    }
+
+    /// A desk that shares everyone's cache only.
+    #[must_use]
+    pub fn small(shared: Arc<Shared>, sink: Box<dyn Sink>) -> Desk {
+        let tally = shared.tally();
+        Desk { shared, front: None, sink, tally, leaving: Vec::new(), no_ede: Arc::from([]) }
+    }
+
+    /// Answers one message, or says what is missing. Everything a query can meet, it meets here.
+    pub fn answer(&mut self, bytes: &[u8], source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
+        let query = match read(bytes) {
+            Arrival::Query(query) => query,
+            Arrival::Reject(reject) => return self.reject(&reject, source, now, out),
+            Arrival::Silence(silence) => return self.keep_silent(silence, bytes, source, now),
+        };
+        let mut walk = Walk { desk: self, query: &query, source, now, out };
+        let snapshot = walk.desk.shared.policy();
+        if !snapshot.admits(source.peer.ip()) {
+            return walk.refuse_stranger();
+        }
+        let question = question(&query);
+        if walk.from_front(&question, &snapshot) {
+            return Outcome::Reply;
+        }
+        if query.qclass != IN {
+            return walk.refuse_class();
+        }
+        if let Some((answer, why)) = local::special(&question.qname, query.qtype, query.qclass) {
+            return walk.local(&question, &answer, Said::told(Action::Pass, why.to_owned()));
+        }
+        if query.header_flags & flag::RD == 0 {
+            return walk.refuse_iteration(&question);
+        }
+        let verdict = snapshot.policy.judge(&question.qname);
+        if verdict.decision == Decision::Block {
+            return walk.block(&question, &snapshot, &verdict);
+        }
+        if query.qtype == local::ANY {
+            return walk.local(&question, &local::any(&question.qname, query.qclass), Said::of(&verdict));
+        }
+        walk.from_cache(question, &snapshot, verdict)
+    }
+
+    /// The replies of the batch are on their way: their events leave too.
+    pub fn close(&mut self, now: Now) {
+        for (arrived_micros, mut event) in self.leaving.drain(..) {
+            event.latency_micros = since(arrived_micros, now);
+            self.tally.count(&event);
+            self.sink.offer(event);
+        }
+    }
+
+    /// Offers the event of a reply that came late.
+    pub fn offer(&mut self, late: Late, now: Now) {
+        let mut event = late.event;
+        event.latency_micros = since(late.arrived_micros, now);
+        self.tally.count(&event);
+        self.sink.offer(event);
+    }
+
+    /// Answers a pursuit nobody can take up now: with an old answer if there is one, else SERVFAIL that says why.
+    pub fn give_up(&mut self, pursuit: Pursuit, why: &str, out: &mut Vec<u8>) {
+        let late = pursuit.give_up(self.shared.settings.udp_size, why);
+        out.clear();
+        out.extend_from_slice(&late.reply);
+        self.leaving.push((late.arrived_micros, late.event));
+    }
+
+    fn reject(&mut self, reject: &Reject<'_>, source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
+        let code = if reject.rcode == Code::FORMERR.number() { EDE_OTHER } else { EDE_NOT_SUPPORTED };
+        let ede = Arc::from([Ede { code, text: reject.reason.to_string().into() }]);
+        let event = turn_away(reject, source, now, self.shared.settings.udp_size, ede, out);
+        self.leaving.push((now.monotonic_micros, event));
+        Outcome::Reply
+    }
+
+    fn keep_silent(&mut self, silence: Silence, bytes: &[u8], source: Source, now: Now) -> Outcome {
+        let mut event = arrival(bytes, source, now, Arc::clone(&self.no_ede));
+        let why = match silence {
+            Silence::NoHeader => "message: too short for a header, not answered",
+            Silence::Response => "message: a response, never answered",
+        };
+        event.trace = Some(why.into());
+        self.leaving.push((now.monotonic_micros, event));
+        Outcome::Silence
+    }
+}
+
+/// One query on its walk. Each method below is one way out.
+struct Walk<'a> {
+    desk: &'a mut Desk,
+    query: &'a Query<'a>,
+    source: Source,
+    now: Now,
+    out: &'a mut Vec<u8>,
+}
+
+impl Walk<'_> {
+    /// What this thread answered under the same rules a moment ago: judged then, so neither judged nor screened again.
+    fn from_front(&mut self, question: &Question, snapshot: &Snapshot) -> bool {
+        if self.query.header_flags & flag::RD == 0 {
+            return false;
+        }
+        let Desk { front: Some(front), leaving, no_ede, shared, .. } = &mut *self.desk else { return false };
+        let seconds = self.now.seconds();
+        let Question { qname, qtype, qclass, checking_disabled, dnssec_ok } = question;
+        let Some(entry) = front.get(qname, *qtype, *qclass, *checking_disabled, *dnssec_ok, snapshot.epoch, seconds)
+        else {
+            return false;
+        };
+        let given = given_hit(entry, Said::NOTHING, seconds, no_ede);
+        let event = give(self.query, self.source, self.now, shared.settings.udp_size, given, self.out);
+        leaving.push((self.now.monotonic_micros, event));
+        true
+    }
+
+    fn from_cache(mut self, question: Question, snapshot: &Arc<Snapshot>, verdict: Verdict) -> Outcome {
+        let (key, seconds) = (question.key(), self.now.seconds());
+        let (entry, stale) = match self.desk.shared.cache.get(&key, seconds) {
+            Some((entry, Age::Fresh { .. })) => (Some(entry), None),
+            Some((entry, Age::Stale { .. })) => (None, Some(entry)),
+            None => (None, None),
+        };
+        if let Some(entry) = entry {
+            if let Some(screened) = snapshot.policy.screen(&verdict, &entry.stored.targets) {
+                let said = Said::of_screened(&verdict, &screened, &entry.stored.targets);
+                let from = From { cache: CacheState::Hit, upstream: entry.upstream.clone(), ..From::HERE };
+                return self.block_as(&question, snapshot, &screened.verdict, said, from);
+            }
+            let given = given_hit(&entry, Said::of(&verdict), seconds, &self.desk.no_ede);
+            self.give(given);
+            if verdict.decision == Decision::Pass
+                && let Some(front) = &mut self.desk.front
+            {
+                front.put(&key, entry, snapshot.epoch);
+            }
+            return Outcome::Reply;
+        }
+        let failed_recently = stale.is_some() && self.desk.shared.resolver.failed_recently(&key, seconds);
+        let pursuit = Pursuit {
+            bytes: self.query.bytes.into(),
+            source: self.source,
+            now: self.now,
+            question,
+            snapshot: Arc::clone(snapshot),
+            verdict,
+            stale,
+        };
+        if failed_recently {
+            self.desk.give_up(pursuit, "no upstream answered a moment ago", self.out);
+            return Outcome::Reply;
+        }
+        Outcome::Pursue(Box::new(pursuit))
+    }
+
+    fn block(self, question: &Question, snapshot: &Snapshot, verdict: &Verdict) -> Outcome {
+        self.block_as(question, snapshot, verdict, Said::of(verdict), From::HERE)
+    }
+
+    fn block_as(
+        mut self,
+        question: &Question,
+        snapshot: &Snapshot,
+        verdict: &Verdict,
+        said: Said,
+        from: From,
+    ) -> Outcome {
+        let stored = block_answer(question, snapshot);
+        self.give(given_block(question, &stored, verdict, said, from));
+        Outcome::Reply
+    }
+
+    fn local(mut self, question: &Question, answer: &Stored, said: Said) -> Outcome {
+        let given = Given {
+            body: Body::Stored {
+                stored: answer,
+                summary: answer.summary.as_deref().map(Arc::from),
+                age_seconds: 0,
+                ttl_max: u32::MAX,
+                ttl: answer.ttl,
+            },
+            domain: question.qname.text().into(),
+            ede: Arc::clone(&self.desk.no_ede),
+            said,
+            from: From::HERE,
+        };
+        self.give(given);
+        Outcome::Reply
+    }
+
+    fn refuse_stranger(self) -> Outcome {
+        let line = format!("admission: {} is in no admitted network", self.source.peer.ip().to_canonical());
+        self.code(Code::REFUSED, EDE_PROHIBITED, "this client may not ask here", Said::told(Action::Refuse, line))
+    }
+
+    fn refuse_class(self) -> Outcome {
+        let class = class_name(self.query.qclass);
+        // CH and HS are real classes that somebody else may serve; the others no query can be answered in.
+        let code = if matches!(self.query.qclass, CH | HS) { Code::REFUSED } else { Code::NOTIMP };
+        let line = format!("class: {class} is not served here");
+        self.code(code, EDE_NOT_SUPPORTED, &format!("class {class} is not served here"), Said::told(Action::Pass, line))
+    }
+
+    /// Without RD only our own data could be given, and there is none; the cache is not for looking into.
+    fn refuse_iteration(self, _question: &Question) -> Outcome {
+        let said = Said::told(Action::Pass, "recursion: not desired, and nothing is served with authority".to_owned());
+        self.code(Code::REFUSED, EDE_NOT_AUTHORITATIVE, "ask with RD set", said)
+    }
+
+    fn code(mut self, code: Code, ede: u16, text: &str, said: Said) -> Outcome {
+        let given = Given {
+            body: Body::Code(code.number()),
+            domain: self.query.qname.fold().text().into(),
+            ede: Arc::from([Ede { code: ede, text: text.into() }]),
+            said,
+            from: From::HERE,
+        };
+        self.give(given);
+        Outcome::Reply
+    }
+
+    fn give(&mut self, given: Given<'_>) {
+        let udp_size = self.desk.shared.settings.udp_size;
+        let event = give(self.query, self.source, self.now, udp_size, given, self.out);
+        self.desk.leaving.push((self.now.monotonic_micros, event));
+    }
+}
+
+fn question(query: &Query<'_>) -> Question {
+    Question {
+        qname: query.qname.fold(),
+        qtype: query.qtype,
+        qclass: query.qclass,
+        checking_disabled: query.header_flags & flag::CD != 0,
+        dnssec_ok: query.edns.is_some_and(|edns| edns.dnssec_ok),
+    }
+}
+
+fn given_hit<'a>(entry: &'a Entry, said: Said, seconds: u32, no_ede: &Arc<[Ede]>) -> Given<'a> {
+    let ede = if entry.stored.ede.is_empty() { Arc::clone(no_ede) } else { cached_ede(entry) };
+    Given {
+        body: Body::Stored {
+            stored: &entry.stored,
+            summary: entry.summary.clone(),
+            age_seconds: entry.age_seconds(seconds),
+            ttl_max: u32::MAX,
+            ttl: entry.stored.ttl.map(|ttl| ttl.saturating_sub(entry.age_seconds(seconds))),
+        },
+        domain: Arc::clone(&entry.domain),
+        ede,
+        said,
+        from: From { cache: CacheState::Hit, upstream: entry.upstream.clone(), ..From::HERE },
+    }
+}
+
+/// The extended errors of a kept reply; for a kept failure also that it is kept.
+fn cached_ede(entry: &Entry) -> Arc<[Ede]> {
+    let cached = entry.is_failure().then(|| Ede { code: EDE_CACHED_ERROR, text: "".into() });
+    cached.into_iter().chain(stored_ede(&entry.stored)).take(event::EDE_MAX).collect()
+}
+
+pub(crate) fn stored_ede(stored: &Stored) -> impl Iterator<Item = Ede> + '_ {
+    stored.ede.iter().map(|(code, text)| Ede { code: *code, text: text.as_str().into() })
+}
+
+pub(crate) fn block_answer(question: &Question, snapshot: &Snapshot) -> Stored {
+    let Question { qname, qtype, qclass, .. } = question;
+    wire::reply::block(snapshot.block.kind, qname, *qtype, *qclass, snapshot.block.ttl)
+}
+
+pub(crate) fn given_block<'a>(
+    question: &Question,
+    stored: &'a Stored,
+    verdict: &Verdict,
+    said: Said,
+    from: From,
+) -> Given<'a> {
+    Given {
+        body: Body::Stored {
+            stored,
+            summary: stored.summary.as_deref().map(Arc::from),
+            age_seconds: 0,
+            ttl_max: u32::MAX,
+            ttl: stored.ttl,
+        },
+        domain: question.qname.text().into(),
+        ede: block_ede(verdict).into_iter().collect(),
+        said,
+        from,
+    }
+}
+
+fn since(arrived_micros: u64, now: Now) -> u32 {
+    u32::try_from(now.monotonic_micros.saturating_sub(arrived_micros)).unwrap_or(u32::MAX)
+}

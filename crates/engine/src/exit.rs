@@ -1,0 +1,254 @@
+//! The one exit: octets for the client and the event that remembers them are made from the same facts.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use event::{CacheState, EDE_MAX, Ede, Event, Flags, Outcome, Transport};
+use wire::reply::{EdeOut, Shape, Shipping, Stored};
+use wire::view::{Edns, Query, Reject, flag};
+
+use crate::words::Said;
+
+/// Largest message over a stream: its length is a 16-bit number (RFC 1035 §4.2.2).
+const STREAM_SIZE_MAX: usize = u16::MAX as usize;
+
+/// Where a query came from.
+#[derive(Clone, Copy, Debug)]
+pub struct Source {
+    /// Address and port of the client.
+    pub peer: SocketAddr,
+    /// How it came.
+    pub transport: Transport,
+}
+
+/// The time, read by the listener once per batch.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// Microseconds since the Unix epoch, UTC.
+    pub wall_micros: i64,
+    /// Microseconds of the monotonic clock whose seconds the cache counts in (`sys::clock::monotonic_micros`).
+    pub monotonic_micros: u64,
+}
+
+impl Now {
+    /// Seconds as the cache counts them.
+    #[must_use]
+    pub fn seconds(self) -> u32 {
+        u32::try_from(self.monotonic_micros / 1_000_000).unwrap_or(u32::MAX)
+    }
+}
+
+/// What is given to a client.
+pub(crate) struct Given<'a> {
+    pub(crate) body: Body<'a>,
+    pub(crate) domain: Arc<str>,
+    pub(crate) ede: Arc<[Ede]>,
+    pub(crate) said: Said,
+    pub(crate) from: From,
+}
+
+/// The reply itself.
+pub(crate) enum Body<'a> {
+    /// A stored packet.
+    Stored {
+        stored: &'a Stored,
+        /// Answer in short; kept apart from `stored` so that a hit shares it.
+        summary: Option<Arc<str>>,
+        /// Seconds to take off its TTLs.
+        age_seconds: u32,
+        /// TTLs above this are sent as this.
+        ttl_max: u32,
+        /// Smallest TTL as sent.
+        ttl: Option<u32>,
+    },
+    /// Nothing but a code.
+    Code(u16),
+}
+
+/// Where the answer came from.
+#[derive(Clone, Debug)]
+pub(crate) struct From {
+    pub(crate) cache: CacheState,
+    pub(crate) upstream: Option<Arc<str>>,
+    pub(crate) upstream_latency_micros: Option<u32>,
+    pub(crate) attempts: u8,
+}
+
+impl From {
+    /// From ourselves.
+    pub(crate) const HERE: From =
+        From { cache: CacheState::None, upstream: None, upstream_latency_micros: None, attempts: 0 };
+}
+
+/// Writes the reply to a query and gives its event, still without latency.
+pub(crate) fn give(
+    query: &Query<'_>,
+    source: Source,
+    now: Now,
+    udp_size: u16,
+    given: Given<'_>,
+    out: &mut Vec<u8>,
+) -> Event {
+    let ede = outgoing(&given.ede);
+    let mut shipping = shipping(source, query.edns, udp_size, &ede[..given.ede.len().min(EDE_MAX)]);
+    let mut event = Event {
+        opcode: 0,
+        domain: Some(given.domain),
+        qtype: query.qtype,
+        qclass: query.qclass,
+        ede: Arc::clone(&given.ede),
+        action: given.said.action,
+        list: given.said.list,
+        rule: given.said.rule,
+        trace: given.said.trace,
+        cache: given.from.cache,
+        upstream: given.from.upstream,
+        upstream_latency_micros: given.from.upstream_latency_micros,
+        attempts: given.from.attempts,
+        ..arrival(query.bytes, source, now, given.ede.clone())
+    };
+    out.clear();
+    let rcode = match given.body {
+        Body::Stored { stored, summary, age_seconds, ttl_max, ttl } => {
+            shipping.age_seconds = age_seconds;
+            shipping.ttl_max = ttl_max;
+            wire::reply::ship(stored, query, &shipping, out);
+            event.outcome = outcome(stored);
+            event.answer = summary;
+            event.answer_count = stored.answer_count;
+            event.ttl = ttl;
+            stored.rcode
+        }
+        Body::Code(rcode) => {
+            wire::reply::coded(query, rcode, &shipping, out);
+            event.outcome = if rcode == 0 { Outcome::Nodata } else { Outcome::Error };
+            rcode
+        }
+    };
+    event.flags = asked_flags(query.header_flags, query.edns);
+    replied(&mut event, rcode, out);
+    event
+}
+
+/// Writes the reply to a message that cannot be a query and gives its event.
+pub(crate) fn turn_away(
+    reject: &Reject<'_>,
+    source: Source,
+    now: Now,
+    udp_size: u16,
+    ede: Arc<[Ede]>,
+    out: &mut Vec<u8>,
+) -> Event {
+    let outgoing = outgoing(&ede);
+    let shipping = shipping(source, reject.edns, udp_size, &outgoing[..ede.len().min(EDE_MAX)]);
+    out.clear();
+    wire::reply::reject(reject, &shipping, out);
+    let mut event = arrival(reject.bytes, source, now, Arc::clone(&ede));
+    event.opcode = reject.opcode;
+    if let Some((qname, qtype, qclass, _)) = reject.question {
+        event.domain = Some(qname.fold().text().into());
+        (event.qtype, event.qclass) = (qtype, qclass);
+    }
+    event.outcome = Outcome::Error;
+    event.trace = Some(format!("message: {}", reject.reason).into());
+    event.flags = asked_flags(header_flags(reject.bytes), reject.edns);
+    replied(&mut event, reject.rcode, out);
+    event
+}
+
+/// The event of an arrival that has got nothing yet: silence, until something is replied.
+pub(crate) fn arrival(bytes: &[u8], source: Source, now: Now, ede: Arc<[Ede]>) -> Event {
+    Event {
+        time_micros: now.wall_micros,
+        client: source.peer.ip().to_canonical(),
+        client_port: source.peer.port(),
+        transport: source.transport,
+        opcode: if bytes.len() < wire::view::HEADER_LEN { 0 } else { (header_flags(bytes) >> 11 & 0xf) as u8 },
+        domain: None,
+        qtype: 0,
+        qclass: 0,
+        flags: Flags::default(),
+        outcome: Outcome::Dropped,
+        rcode: None,
+        tsig_error: None,
+        tkey_error: None,
+        ede,
+        answer: None,
+        answer_count: 0,
+        ttl: None,
+        action: event::Action::Pass,
+        list: None,
+        rule: None,
+        trace: None,
+        cache: CacheState::None,
+        upstream: None,
+        upstream_latency_micros: None,
+        attempts: 0,
+        latency_micros: 0,
+        query_size: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
+        reply_size: 0,
+    }
+}
+
+/// What the octets that leave say themselves.
+fn replied(event: &mut Event, rcode: u16, out: &[u8]) {
+    let reply = header_flags(out);
+    for (bit, word) in
+        [(flag::AA, Flags::AA), (flag::TC, Flags::TC), (flag::RA, Flags::RA), (flag::AD, Flags::AUTHENTIC)]
+    {
+        if reply & bit != 0 {
+            event.flags = event.flags.with(word);
+        }
+    }
+    if reply & flag::TC != 0 {
+        event.outcome = Outcome::Truncated;
+    }
+    event.rcode = Some(rcode);
+    event.reply_size = u16::try_from(out.len()).unwrap_or(u16::MAX);
+}
+
+fn outcome(stored: &Stored) -> Outcome {
+    match (stored.rcode, stored.shape) {
+        (0, Shape::Answer) => Outcome::Answered,
+        (0, Shape::Referral) => Outcome::Referral,
+        (0, Shape::Nodata | Shape::Error) => Outcome::Nodata,
+        _ => Outcome::Error,
+    }
+}
+
+fn asked_flags(header: u16, edns: Option<Edns<'_>>) -> Flags {
+    let mut flags = Flags::default();
+    for (bit, word) in [(flag::RD, Flags::RD), (flag::CD, Flags::CD), (flag::AD, Flags::AD)] {
+        if header & bit != 0 {
+            flags = flags.with(word);
+        }
+    }
+    if let Some(edns) = edns {
+        flags = flags.with(Flags::EDNS);
+        if edns.dnssec_ok {
+            flags = flags.with(Flags::DO);
+        }
+    }
+    flags
+}
+
+fn header_flags(message: &[u8]) -> u16 {
+    match message {
+        [_, _, high, low, ..] => u16::from_be_bytes([*high, *low]),
+        _ => 0,
+    }
+}
+
+fn outgoing(ede: &[Ede]) -> [EdeOut<'_>; EDE_MAX] {
+    std::array::from_fn(|at| {
+        ede.get(at).map_or(EdeOut { code: 0, text: "" }, |ede| EdeOut { code: ede.code, text: &ede.text })
+    })
+}
+
+fn shipping<'a>(source: Source, edns: Option<Edns<'_>>, udp_size: u16, ede: &'a [EdeOut<'a>]) -> Shipping<'a> {
+    let size_max = match source.transport {
+        Transport::Udp => wire::reply::udp_size_max(edns, udp_size),
+        Transport::Tcp | Transport::Dot | Transport::Doh | Transport::Doq => STREAM_SIZE_MAX,
+    };
+    Shipping { size_max, our_udp_size: udp_size, ede, age_seconds: 0, ttl_max: u32::MAX }
+}
