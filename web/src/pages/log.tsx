@@ -52,14 +52,17 @@ export function Log(): JSX.Element {
   let rangeButton!: HTMLButtonElement;
   let table: TableHandle | undefined;
 
-  createEffect(on(() => route().q, (q) => setDraft(q), { defer: true }));
-  createEffect(on(() => route().q, remember));
+  // A memo, so that only another search replaces what is being typed, not another range or row.
+  const ran = createMemo(() => route().q);
+  createEffect(on(ran, (q) => setDraft(q), { defer: true }));
+  createEffect(on(ran, remember));
 
   const scope = createMemo<Scope>(() => ({ q: route().q, from: route().from, to: route().to }), INITIAL, {
     equals: (a, b) => a.q === b.q && a.from === b.from && a.to === b.to,
   });
-  const rows = createRows(scope, run, () => route().live);
-  const tick = createTicker(LIVE_EVERY_MS, () => route().live);
+  const live = createMemo(() => route().live);
+  const rows = createRows(scope, run, live);
+  const tick = createTicker(LIVE_EVERY_MS, live);
   const key = () => ({ scope: scope(), run: run(), tick: tick() });
   const series = createQuery(
     () => (route().chart === "none" ? null : { ...key(), by: route().by }),

@@ -1,9 +1,9 @@
 // The first page: how things are, what stands out, and one click from each figure to the queries behind it.
 
-import { createMemo, createSignal, For, Show, type JSX } from "solid-js";
+import { createMemo, createSignal, For, Index, Show, type JSX } from "solid-js";
 import { api, type Count, type Figures, type Scope, type SeriesReply, type Summary } from "../api.ts";
 import { codeShade, cssShade, lineShade, type Shade } from "../lib/codes.ts";
-import { change, compact, count, milliseconds, percent, span, splitDomain, zone, type Change } from "../lib/format.ts";
+import { EMPTY, change, compact, count, milliseconds, percent, span, splitDomain, zone, type Change } from "../lib/format.ts";
 import { burstsOf } from "../lib/bursts.ts";
 import { createQuery, type Query } from "../lib/query.ts";
 import { fresh, go, route } from "../lib/router.ts";
@@ -37,7 +37,8 @@ interface Figure {
 
 export function Overview(): JSX.Element {
   const scope = createMemo<Scope>(() => ({ q: "", from: route().from, to: route().to }));
-  const tick = createTicker(REFRESH_EVERY_MS, () => isMoving(route()));
+  const moving = createMemo(() => isMoving(route()));
+  const tick = createTicker(REFRESH_EVERY_MS, moving);
   const key = () => ({ scope: scope(), tick: tick() });
   const top = (q: string, field: string) => createQuery(key, ({ scope: at }, signal) => api.top({ ...at, q }, field, TOP, signal));
 
@@ -160,22 +161,22 @@ function figuresOf(
 function FigureRow(props: { figures: Figure[] }): JSX.Element {
   return (
     <ul class="figures">
-      <For each={props.figures}>
+      <Index each={props.figures}>
         {(figure) => (
           <li>
-            <a class="figure" href={figure.href} title={`${figure.title}: show the queries`}>
-              <span class="figure-title">{figure.title}</span>
-              <span class="figure-value">{figure.value}</span>
+            <a class="figure" href={figure().href} title={`${figure().title}: show the queries`}>
+              <span class="figure-title">{figure().title}</span>
+              <span class="figure-value">{figure().value}</span>
               <span class="figure-foot">
-                <Show when={figure.change} fallback={<span class="change same">{figure.about ?? "–"}</span>}>
-                  {(now) => <span class={`change ${now().direction} sense-${figure.sense}`} title="Against the period before">{now().text}</span>}
+                <Show when={figure().change} fallback={<span class="change same">{figure().about ?? EMPTY}</span>}>
+                  {(now) => <span class={`change ${now().direction} sense-${figure().sense}`} title="Against the period before">{now().text}</span>}
                 </Show>
               </span>
-              <Show when={figure.spark}>{(spark) => <Sparkline values={spark().values} shade={spark().shade} />}</Show>
+              <Show when={figure().spark}>{(spark) => <Sparkline values={spark().values} shade={spark().shade} />}</Show>
             </a>
           </li>
         )}
-      </For>
+      </Index>
     </ul>
   );
 }
@@ -279,21 +280,21 @@ function Top(props: {
       <Show when={props.query.data()} fallback={<div class="top-placeholder" />}>
         {(reply) => (
           <ol class="top-list">
-            <For each={reply().values.filter((one) => one.value !== "")} fallback={<li class="muted none">None in this range.</li>}>
+            <Index each={reply().values.filter((one) => one.value !== "")} fallback={<li class="muted none">None in this range.</li>}>
               {(one) => {
-                const name = one.value.replace(/^"(.*)"$/, "$1");
-                const parts = props.domain === true ? splitDomain(name, name.split(".").slice(-2).join(".")) : ["", name] as const;
+                const name = () => one().value.replace(/^"(.*)"$/, "$1");
+                const parts = () => (props.domain === true ? splitDomain(name(), name().split(".").slice(-2).join(".")) : ["", name()] as const);
                 return (
                   <li>
-                    <a href={props.log(props.q(one.value), reply().range)} style={{ "--share": `${(100 * one.count) / most()}%` }} title={`${name}: ${count(one.count)} queries`}>
-                      <span class="top-name domain"><span class="domain-head">{parts[0]}</span><span class="domain-tail">{parts[1]}</span></span>
-                      <span class="top-share muted">{percent(one.count, reply().total)}</span>
-                      <span class="top-count">{compact(one.count)}</span>
+                    <a href={props.log(props.q(one().value), reply().range)} style={{ "--share": `${(100 * one().count) / most()}%` }} title={`${name()}: ${count(one().count)} queries`}>
+                      <span class="top-name domain"><span class="domain-head">{parts()[0]}</span><span class="domain-tail">{parts()[1]}</span></span>
+                      <span class="top-share muted">{percent(one().count, reply().total)}</span>
+                      <span class="top-count">{compact(one().count)}</span>
                     </a>
                   </li>
                 );
               }}
-            </For>
+            </Index>
           </ol>
         )}
       </Show>

@@ -151,8 +151,8 @@ function termOf(text: string, start: number, end: number, negated: boolean, piec
 
 /** A value as one writes it in a search: quoted where a bare word would mean something else. */
 export function valueText(value: string): string {
-  if (/^"(?:[^"\\]|\\.)*"$/.test(value)) return value;
   const body = value.startsWith("=") ? value.slice(1) : value;
+  if (/^"(?:[^"\\]|\\.)*"$/.test(body)) return value;
   const plain = body !== "" && !/[\s,()"*?|\\]|\.\./.test(body) && !/^[-=!<>/[]/.test(body);
   return plain ? value : `${value.startsWith("=") ? "=" : ""}"${body.replace(/["\\]/g, "\\$&")}"`;
 }

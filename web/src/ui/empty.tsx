@@ -2,11 +2,11 @@
 
 import { createMemo, For, Show, type JSX } from "solid-js";
 import { api, type Scope } from "../api.ts";
+import { digCommand } from "../lib/dig.ts";
 import { count } from "../lib/format.ts";
 import { createQuery } from "../lib/query.ts";
 import { status } from "../lib/server.ts";
 import { terms, withoutTerm } from "../search/tokens.ts";
-import { digCommand } from "./detail.tsx";
 import { CopyButton } from "./parts.tsx";
 
 /** Terms tried one by one when a search finds nothing. */

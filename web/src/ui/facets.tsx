@@ -1,6 +1,6 @@
 // The facet column: what the found queries have in common, and one click to keep to it or leave it out.
 
-import { createMemo, For, Show, type JSX } from "solid-js";
+import { createMemo, For, Index, Show, type JSX } from "solid-js";
 import type { Count, Facet, FacetsReply } from "../api.ts";
 import { codeShade } from "../lib/codes.ts";
 import { compact, count } from "../lib/format.ts";
@@ -46,12 +46,11 @@ export function Facets(props: FacetsProps): JSX.Element {
 
 function FacetValues(props: { facet: Facet; q: string; onFilter: FacetsProps["onFilter"] }): JSX.Element {
   const chosen = createMemo(() => selection(props.q, props.facet.field, canonical));
-  const most = createMemo(() => Math.max(1, ...props.facet.values.map((one) => one.count)));
   return (
     <ul class="facet-values" classList={{ codes: props.facet.field === "code" }}>
-      <For each={props.facet.values}>
-        {(one) => <FacetValue facet={props.facet.field} one={one} most={most()} chosen={chosen()} onFilter={props.onFilter} />}
-      </For>
+      <Index each={props.facet.values}>
+        {(one) => <FacetValue facet={props.facet.field} one={one()} chosen={chosen()} onFilter={props.onFilter} />}
+      </Index>
       <Show when={props.facet.other > 0}>
         <li class="facet-other muted"><span>others</span><span>{compact(props.facet.other)}</span></li>
       </Show>
@@ -63,7 +62,6 @@ function FacetValues(props: { facet: Facet; q: string; onFilter: FacetsProps["on
 function FacetValue(props: {
   facet: string;
   one: Count;
-  most: number;
   chosen: { only: Set<string>; excluded: Set<string> };
   onFilter: FacetsProps["onFilter"];
 }): JSX.Element {
@@ -76,7 +74,7 @@ function FacetValue(props: {
     props.onFilter(props.facet, props.one.value, mode);
   };
   return (
-    <li class="facet-value" classList={{ zero: props.one.count === 0, only: only(), excluded: excluded() }} style={{ "--share": `${(100 * props.one.count) / props.most}%` }}>
+    <li class="facet-value" classList={{ zero: props.one.count === 0, only: only(), excluded: excluded() }}>
       <button
         type="button"
         class="facet-only"

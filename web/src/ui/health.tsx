@@ -1,6 +1,6 @@
 // How the server is: a dot in the bar, everything behind it one click away.
 
-import { For, Show, type JSX } from "solid-js";
+import { For, Index, Show, type JSX } from "solid-js";
 import { api, type ListStatus, type Status } from "../api.ts";
 import { bytes, count, dayClock, duration, milliseconds, percent } from "../lib/format.ts";
 import { setSession, status } from "../lib/server.ts";
@@ -62,20 +62,20 @@ function StatusPanel(): JSX.Element {
 export function Upstreams(props: { status: Status; hrefOf?: (name: string) => string }): JSX.Element {
   return (
     <ul class="upstreams">
-      <For each={props.status.upstreams} fallback={<li class="muted">None are set up.</li>}>
+      <Index each={props.status.upstreams} fallback={<li class="muted">None are set up.</li>}>
         {(one) => (
           <li>
-            <a href={props.hrefOf?.(one.name)}>
-              <span class={`dot level-${one.healthy ? "ok" : "fail"}`} />
-              <span class="mono upstream-name" title={one.name}>{one.name}</span>
-              <span class="number">{one.healthy ? milliseconds(one.latency_ms) : <b class="bad">down</b>}</span>
+            <a href={props.hrefOf?.(one().name)}>
+              <span class={`dot level-${one().healthy ? "ok" : "fail"}`} />
+              <span class="mono upstream-name" title={one().name}>{one().name}</span>
+              <span class="number">{one().healthy ? milliseconds(one().latency_ms) : <b class="bad">down</b>}</span>
               <span class="muted upstream-about">
-                {one.suffix === "." ? "" : `${one.suffix}, `}{count(one.sent)} sent, <span classList={{ bad: one.failed * 20 > one.sent }}>{percent(one.failed, one.sent)} failed</span>
+                {one().suffix === "." ? "" : `${one().suffix}, `}{count(one().sent)} sent, <span classList={{ bad: one().failed * 20 > one().sent }}>{percent(one().failed, one().sent)} failed</span>
               </span>
             </a>
           </li>
         )}
-      </For>
+      </Index>
     </ul>
   );
 }

@@ -15,6 +15,8 @@ const VALUES_AFTER_MS = 120;
 /** Counts asked of the server for completion, kept per field and range. */
 const VALUES_WANTED = 30;
 
+const MEASURES = new Set(["time", "duration", "size"]);
+
 interface Piece {
   text: string;
   kind: string;
@@ -83,7 +85,13 @@ export function SearchBox(props: SearchBoxProps): JSX.Element {
   const place = createMemo(() => placeAt(props.draft, caret()));
   const [counted, setCounted] = createSignal<{ field: string; values: Count[] }>({ field: "", values: [] });
   const known = new Map<string, Count[]>();
-  const wantedField = createMemo(() => (focused() && place().kind === "value" ? canonical(place().field) : ""));
+  /** The field whose values are wanted now; measures have none worth listing. */
+  const wantedField = createMemo(() => {
+    if (!focused() || place().kind !== "value") return "";
+    const name = canonical(place().field);
+    const kind = fields().find((field) => field.name === name)?.kind;
+    return kind === undefined || MEASURES.has(kind) ? "" : name;
+  });
   createEffect(on(() => [wantedField(), props.scope.from, props.scope.to] as const, ([field, from, to]) => {
     if (field === "") return;
     const kept = known.get(`${field} ${from} ${to}`);

@@ -100,8 +100,13 @@ interface CellTools {
   field: string;
   value: string;
   top: number;
-  right: number;
+  left: number;
 }
+
+/** Width of the three buttons; in cells narrower than twice that they stand outside, so that a click still meets the cell. */
+const TOOLS_WIDTH = 74;
+/** A pointer on its way elsewhere should not make buttons flash. */
+const TOOLS_AFTER_MS = 150;
 
 export function Table(props: TableProps): JSX.Element {
   let grid!: HTMLDivElement;
@@ -207,20 +212,33 @@ export function Table(props: TableProps): JSX.Element {
       filter(event.shiftKey ? "exclude" : "also");
     } else if (window.getSelection()?.isCollapsed !== false) props.onOpen(row);
   };
+  let toolsTimer = 0;
+  const noTools = () => {
+    window.clearTimeout(toolsTimer);
+    setTools(null);
+  };
+  onCleanup(() => window.clearTimeout(toolsTimer));
   const hover = (event: PointerEvent) => {
     if (event.pointerType !== "mouse") return;
     const at = cellOf(event.target);
     const row = at === null ? undefined : props.rows[at.row];
     const column = at === null ? undefined : COLUMNS[at.column];
     const value = row === undefined ? null : column?.value?.(row) ?? null;
-    if (at === null || column?.field === undefined || value === null) return setTools(null);
-    const box = at.element.getBoundingClientRect();
-    const outer = frame.getBoundingClientRect();
-    setTools({ field: column.field, value, top: box.top - outer.top, right: outer.right - Math.min(box.right, outer.right) });
+    window.clearTimeout(toolsTimer);
+    const field = column?.field;
+    if (at === null || field === undefined || value === null) return setTools(null);
+    if (tools()?.value !== value || tools()?.field !== field) setTools(null);
+    toolsTimer = window.setTimeout(() => {
+      if (!at.element.isConnected) return;
+      const box = at.element.getBoundingClientRect();
+      const outer = frame.getBoundingClientRect();
+      const wanted = box.width >= 2 * TOOLS_WIDTH ? box.right - TOOLS_WIDTH : box.right - 4;
+      setTools({ field, value, top: box.top - outer.top, left: Math.min(wanted, outer.right - TOOLS_WIDTH - 4) - outer.left });
+    }, TOOLS_AFTER_MS);
   };
 
   return (
-    <div class="table-frame" ref={frame} onPointerLeave={() => setTools(null)}>
+    <div class="table-frame" ref={frame} onPointerLeave={noTools}>
       <div
         class="grid"
         classList={{ dim: props.dim, long: props.long }}
@@ -233,7 +251,7 @@ export function Table(props: TableProps): JSX.Element {
         tabindex="0"
         onScroll={() => {
           setTop(grid.scrollTop);
-          setTools(null);
+          noTools();
         }}
         onKeyDown={key}
         onClick={click}
@@ -282,7 +300,7 @@ export function Table(props: TableProps): JSX.Element {
       </div>
       <Show when={tools()}>
         {(at) => (
-          <div class="cell-tools" style={{ top: `${at().top}px`, right: `${at().right}px` }}>
+          <div class="cell-tools" style={{ top: `${at().top}px`, left: `${at().left}px` }}>
             <button type="button" tabindex="-1" title="Keep to this  Alt+click" aria-label="Keep to this value" onClick={() => props.onFilter(at().field, at().value, "also")}><Icon name="plus" /></button>
             <button type="button" tabindex="-1" title="Leave this out  Alt+Shift+click" aria-label="Leave this value out" onClick={() => props.onFilter(at().field, at().value, "exclude")}><Icon name="minus" /></button>
             <button type="button" tabindex="-1" title="Copy" aria-label="Copy this value" onClick={() => void copyText(at().value)}><Icon name="copy" /></button>

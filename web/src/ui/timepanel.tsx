@@ -1,10 +1,10 @@
 // Counts over time: a stacked chart and, below it on the same axis, the heat strip with one row per value. One brush lies over
 // both: move to read, click a cell for its events, drag for a range.
 
-import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, type JSX } from "solid-js";
+import { createEffect, createMemo, createSignal, For, Index, on, onCleanup, onMount, Show, type JSX } from "solid-js";
 import uPlot from "uplot";
 import type { SeriesLine, SeriesReply } from "../api.ts";
-import { cssShade, lineShade, type Shade } from "../lib/codes.ts";
+import { lineShade, type Shade } from "../lib/codes.ts";
 import { clock, compact, count, day, dayClock, duration, span } from "../lib/format.ts";
 import { cellAt, cellSpan, edges, levels, opacity } from "../lib/strip.ts";
 import { paint, scheme } from "../lib/theme.ts";
@@ -333,21 +333,21 @@ function Strip(props: {
   return (
     <div class="strip" style={{ "--row": `${props.rowHeight}px` }}>
       <ul class="strip-names">
-        <For each={props.lines}>
+        <Index each={props.lines}>
           {(line, index) => (
             <li>
               <a
                 class="strip-row"
-                classList={{ zero: line.total === 0, marked: props.row === index() }}
-                href={props.hrefOf(line.value)}
-                title={`${lineName(props.by, line.value)}: ${count(line.total)} queries`}
+                classList={{ zero: line().total === 0, marked: props.row === index }}
+                href={props.hrefOf(line().value)}
+                title={`${lineName(props.by, line().value)}: ${count(line().total)} queries`}
               >
-                <span class="strip-name">{lineName(props.by, line.value)}</span>
-                <span class="strip-total" style={{ "--shade": cssShade(line.shade) }}>{compact(line.total)}</span>
+                <span class="strip-name">{lineName(props.by, line().value)}</span>
+                <span class="strip-total">{compact(line().total)}</span>
               </a>
             </li>
           )}
-        </For>
+        </Index>
       </ul>
       <canvas class="strip-canvas" ref={canvas} aria-hidden="true" />
     </div>

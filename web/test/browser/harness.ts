@@ -1,0 +1,100 @@
+// One Chromium, and a server to point it at: the mock, or a real one given by NAMEWARD_URL and NAMEWARD_TOKEN (which must be seeing
+// queries, as `nameward demo` does). What a page must never do is checked for every test.
+
+import { existsSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
+import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { startMock, type Mock, type MockOptions } from "../mock/server.ts";
+
+const DIST = fileURLToPath(new URL("../../dist", import.meta.url));
+// Also keeps the browser from talking to anyone on its own account.
+const ARGUMENTS = [
+  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+];
+const PROGRAMS = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
+
+/** Whether the tests run against a real server. */
+export const REAL = process.env.NAMEWARD_URL !== undefined;
+
+export interface Options {
+  path?: string;
+  width?: number;
+  height?: number;
+  scheme?: "light" | "dark";
+  /** Console errors that belong to the test, such as a refused search. */
+  expected?: RegExp;
+  signedOut?: boolean;
+}
+
+export interface Rig {
+  mock: Mock | undefined;
+  url: () => string;
+  token: () => string;
+  open: (options?: Options) => Promise<Page>;
+}
+
+/** Starts what a file of tests needs, and ends it. */
+export function rig(mockOptions: MockOptions = {}): Rig {
+  let browser: Browser;
+  let mock: Mock | undefined;
+  let contexts: BrowserContext[] = [];
+  let faults: string[] = [];
+  const url = () => mock?.url ?? (process.env.NAMEWARD_URL ?? "").replace(/\/$/, "");
+  const token = () => mock?.token ?? process.env.NAMEWARD_TOKEN ?? "";
+
+  beforeAll(async () => {
+    const program = PROGRAMS.find((one) => one !== undefined && existsSync(one));
+    if (program === undefined) throw new Error("no Chromium found: set CHROMIUM to its path");
+    if (!REAL) mock = await startMock({ dist: DIST, ...mockOptions });
+    browser = await chromium.launch({ executablePath: program, args: ARGUMENTS });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await mock?.close();
+  });
+  afterEach(async () => {
+    await Promise.all(contexts.map((context) => context.close()));
+    contexts = [];
+    const found = faults;
+    faults = [];
+    expect(found).toEqual([]);
+  });
+
+  const open = async (options: Options = {}): Promise<Page> => {
+    const context = await browser.newContext({
+      viewport: { width: options.width ?? 1440, height: options.height ?? 900 },
+      colorScheme: options.scheme ?? "light",
+      permissions: ["clipboard-read", "clipboard-write"],
+    });
+    contexts.push(context);
+    const page = await context.newPage();
+    page.setDefaultTimeout(20_000);
+    page.on("pageerror", (error) => faults.push(`page: ${error.message}`));
+    page.on("console", (message) => {
+      if (message.type() === "error" && options.expected?.test(message.text()) !== true) faults.push(`console: ${message.text()}`);
+    });
+    page.on("request", (request) => {
+      if (!request.url().startsWith(`${url()}/`)) faults.push(`request to another origin: ${request.url()}`);
+    });
+    if (options.signedOut !== true) {
+      const reply = await context.request.post(`${url()}/api/v1/session`, { data: { token: token() }, headers: { origin: url() } });
+      expect(reply.ok(), "sign in").toBe(true);
+    }
+    await page.goto(url() + (options.path ?? "/"));
+    return page;
+  };
+  return { get mock() { return mock; }, url, token, open };
+}
+
+/** Rows of the table that are in the page now. */
+export const ROW = ".grid-body .grid-row";
+
+export async function rowsShown(page: Page): Promise<void> {
+  await page.waitForSelector(ROW);
+}
+
+/** What the address bar says, as parameters. */
+export function params(page: Page): URLSearchParams {
+  return new URL(page.url()).searchParams;
+}

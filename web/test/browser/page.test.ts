@@ -1,0 +1,138 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { gzipSync } from "node:zlib";
+import type { Page } from "playwright-core";
+import { describe, expect, test } from "vitest";
+import { params, rig, ROW, rowsShown } from "./harness.ts";
+
+const here = rig();
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+/** DESIGN: first load, gzip. */
+const FIRST_LOAD_BYTES_MAX = 120_000;
+
+interface Violation {
+  id: string;
+  impact: string | null;
+  nodes: { target: unknown[]; failureSummary?: string }[];
+}
+
+/** What axe finds that keeps someone from using the page. */
+async function violations(page: Page): Promise<string[]> {
+  // Through the debugger, not the page: its policy lets no script in.
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run: (options: unknown) => Promise<{ violations: Violation[] }> } };
+    return (await axe.run({ resultTypes: ["violations"] })).violations;
+  });
+  return found
+    .filter((one) => one.impact === "serious" || one.impact === "critical")
+    .flatMap((one) => one.nodes.slice(0, 5).map((node) => `${one.id}: ${JSON.stringify(node.target)} ${node.failureSummary ?? ""}`));
+}
+
+async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() => document.getAnimations().every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity));
+}
+
+describe("everyone can use", () => {
+  for (const scheme of ["light", "dark"] as const) {
+    for (const width of [1440, 320]) {
+      test(`the overview, ${scheme}, ${width} wide`, async () => {
+        const page = await here.open({ path: "/?from=now-24h", scheme, width });
+        await page.waitForSelector(".strip-canvas");
+        await page.waitForSelector(".top-list a");
+        await settled(page);
+        expect(await violations(page)).toEqual([]);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      });
+      test(`the query log, ${scheme}, ${width} wide`, async () => {
+        const page = await here.open({ path: "/log?from=now-24h&q=-code:REFUSED", scheme, width });
+        await rowsShown(page);
+        await page.waitForSelector(".strip-canvas");
+        await settled(page);
+        expect(await violations(page)).toEqual([]);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+        await page.locator(`${ROW} .col-time`).first().click();
+        await page.waitForSelector(".drawer .summary");
+        await settled(page);
+        expect(await violations(page)).toEqual([]);
+      });
+    }
+  }
+});
+
+test("the first load is within its budget, and all of it comes from here", async () => {
+  const page = await here.open();
+  await page.waitForSelector(".figure");
+  const loaded = await page.evaluate(() => [location.href, ...performance.getEntriesByType("resource").map((one) => one.name)]);
+  const files = loaded.filter((one) => !one.includes("/api/"));
+  expect(files.some((one) => one.endsWith(".js"))).toBe(true);
+  const sizes = await Promise.all(files.map(async (one) => gzipSync(await (await page.request.get(one)).body()).length));
+  expect(sizes.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(FIRST_LOAD_BYTES_MAX);
+});
+
+test("a figure leads to the queries behind it, over exactly its range", async () => {
+  const page = await here.open({ path: "/?from=now-24h" });
+  await page.locator(".figure", { hasText: "Blocked" }).click();
+  await page.waitForFunction(() => location.pathname === "/log");
+  expect(params(page).get("q")).toBe("action:block");
+  expect(params(page).get("from")).toMatch(/^\d{4}-/);
+  expect(params(page).get("to")).toMatch(/^\d{4}-/);
+  await page.goBack();
+  await page.waitForSelector(".figure");
+  expect(params(page).get("from")).toBe("now-24h");
+});
+
+test("a row of the strip leads to its code", async () => {
+  const page = await here.open({ path: "/?from=now-24h" });
+  await page.locator(".strip-name", { hasText: "NXDOMAIN" }).click();
+  await page.waitForFunction(() => new URL(location.href).searchParams.get("q") === "code:NXDOMAIN");
+});
+
+test("the overview has a row for each named code", async () => {
+  const page = await here.open();
+  await page.waitForSelector(".strip-row");
+  const names = await page.locator(".strip-name").allTextContents();
+  expect(names.filter((name) => /^[A-Z]+$/.test(name)).length).toBeGreaterThanOrEqual(21);
+});
+
+test("the theme follows the browser until one chooses", async () => {
+  const page = await here.open({ scheme: "dark" });
+  const ground = () => page.evaluate(() => getComputedStyle(document.documentElement).backgroundColor);
+  await page.waitForSelector(".bar-top");
+  const dark = await ground();
+  await page.getByRole("button", { name: /^Theme is auto/ }).click();
+  await page.getByRole("button", { name: /^Theme is light/ }).waitFor();
+  const light = await ground();
+  expect(light).not.toBe(dark);
+  await page.reload();
+  await page.getByRole("button", { name: /^Theme is light/ }).waitFor();
+  expect(await ground()).toBe(light);
+});
+
+test("the status says what the server answers on", async () => {
+  const page = await here.open();
+  await page.getByTitle("Server status").first().click();
+  await page.locator(".status-panel li.mono, .status-panel .mono li", { hasText: "udp://" }).first().waitFor();
+});
+
+test("a token in the address signs in and leaves it", async () => {
+  const page = await here.open({ path: `/?token=${encodeURIComponent(here.token())}&from=now-6h`, signedOut: true });
+  await page.waitForSelector(".figure");
+  expect(new URL(page.url()).search).toBe("?from=now-6h");
+});
+
+test("without a session one is asked for the token", async () => {
+  const page = await here.open({ path: "/log?from=now-6h", signedOut: true, expected: /401/ });
+  await page.fill("#token", "not the token");
+  await page.keyboard.press("Enter");
+  await page.locator("[role=alert]").waitFor();
+  await page.fill("#token", here.token());
+  await page.keyboard.press("Enter");
+  await rowsShown(page);
+  expect(params(page).get("from")).toBe("now-6h");
+});
+
+test("an unknown address says so", async () => {
+  const page = await here.open({ path: "/nowhere" });
+  await page.getByText("There is no such page").waitFor();
+});
