@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use libfuzzer_sys::fuzz_target;
-use policy::{Compiler, FAULTS_KEPT, Format, ListAction, ListInfo};
+use policy::{Compiler, Decision, FAULTS_KEPT, Format, ListAction, ListInfo};
 use wire::name::Folded;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -19,7 +19,8 @@ fuzz_target!(|bytes: &[u8]| {
         assert!(policy.rules() <= report.rules);
         for line in bytes.split(|octet| *octet == b'\n').take(64) {
             if let Some(name) = std::str::from_utf8(line).ok().and_then(Folded::from_text) {
-                policy.judge(&name);
+                let verdict = policy.judge(&name);
+                assert_eq!(verdict.decision == Decision::Pass, verdict.by.is_none());
             }
         }
     }

@@ -3,24 +3,24 @@
 //! Seeds come from `fuzz/seeds/` in the tree and, when it is there, from a folder of captures and lists by others
 //! (`NAMEWARD_SHARED`, or `../shared` beside the checkout). Long runs with coverage are for `cargo fuzz`: `fuzz/README.md`.
 
-use std::ffi::OsStr;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
-use crate::capture;
-use crate::repo::{Repo, must, passes, walk};
+use crate::mutate::Chance;
+use crate::repo::{Repo, must, walk};
+use crate::{capture, mutate};
 
 /// Every target: one for each door where strangers' bytes come in.
 const TARGETS: [&str; 7] = ["message", "upstream_reply", "list", "search_text", "wal", "segment", "config"];
 
-/// Inputs and seconds of a short run, per target.
-const SMOKE_RUNS: u32 = 20_000;
-const SMOKE_SECONDS: u32 = 10;
-
-/// Longest input tried, octets: a DNS message ends here, and for the rest it is plenty.
-const INPUT_BYTES_MAX: u32 = 65_535;
+/// A short run of one target tries rounds of so many inputs near those of its corpus, until so long has passed.
+const ROUNDS_MAX: u64 = 10;
+const ROUND_INPUTS: usize = 1_000;
+const ROUNDS_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Largest list head taken as a seed, bytes.
 const LIST_SEED_BYTES: usize = 4096;
@@ -42,7 +42,7 @@ pub(crate) fn run(repo: &Repo, words: &[String]) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// Runs built targets (all, or those named) over their corpora, then over mutations of it for a bounded while.
+/// Runs built targets (all, or those named) over their corpora, then over inputs near them for a bounded while.
 pub(crate) fn smoke(repo: &Repo, names: &[&str]) -> anyhow::Result<bool> {
     seed(repo)?;
     let mut all_passed = true;
@@ -57,39 +57,58 @@ pub(crate) fn smoke(repo: &Repo, names: &[&str]) -> anyhow::Result<bool> {
 /// Runs every input of the corpus once.
 fn replay(repo: &Repo, target: &str) -> anyhow::Result<bool> {
     let corpus = corpus(repo, target);
-    let inputs: Vec<PathBuf> = walk(&corpus)?.into_iter().map(|file| corpus.join(file)).collect();
-    if inputs.is_empty() {
+    if walk(&corpus)?.is_empty() {
         bail!("fuzz target `{target}` has no seeds: put some into fuzz/seeds/{target}");
     }
-    let mut command = fuzzer(repo, target)?;
-    passes(command.args(inputs).stderr(Stdio::null())).and_then(|held| {
-        if !held {
-            // Once more with its output shown: it names the input and the place.
-            passes(fuzzer(repo, target)?.arg("-runs=0").arg(&corpus))?;
-        }
-        Ok(held)
-    })
+    holds(repo, target, &corpus)
 }
 
-/// Tries mutations of the corpus.
+/// Tries inputs near those of the corpus. Without coverage libFuzzer cannot choose what to change, so the inputs are
+/// made here and run as files.
 fn mutate(repo: &Repo, target: &str) -> anyhow::Result<bool> {
-    // A copy, so that the corpus stays what `--seed` made it.
+    let corpus = corpus(repo, target);
+    let mut files = walk(&corpus)?;
+    files.sort();
+    let inputs = files.iter().map(|file| std::fs::read(corpus.join(file))).collect::<Result<Vec<_>, _>>()?;
     let work = repo.target.join("fuzz-work").join(target);
-    fresh(&work)?;
-    let mut command = fuzzer(repo, target)?;
-    command.args([format!("-runs={SMOKE_RUNS}"), format!("-max_total_time={SMOKE_SECONDS}")]);
-    command.args([format!("-max_len={INPUT_BYTES_MAX}"), "-keep_seed=1".to_owned(), "-verbosity=0".to_owned()]);
-    passes(command.arg(work).arg(corpus(repo, target)))
+    let begun = Instant::now();
+    for round in 0..ROUNDS_MAX {
+        fresh(&work)?;
+        let mut chance = Chance::seeded(round);
+        for index in 0..ROUND_INPUTS {
+            std::fs::write(work.join(format!("{round}-{index:04}")), mutate::near(&inputs, &mut chance))?;
+        }
+        if !holds(repo, target, &work)? {
+            return Ok(false);
+        }
+        if begun.elapsed() > ROUNDS_TIME_MAX {
+            break;
+        }
+    }
+    Ok(true)
 }
 
-fn fuzzer(repo: &Repo, target: &str) -> anyhow::Result<Command> {
+/// Runs a target over every file of a folder; keeps the input it failed on, and says where.
+fn holds(repo: &Repo, target: &str, folder: &Path) -> anyhow::Result<bool> {
+    let inputs: Vec<PathBuf> = walk(folder)?.into_iter().map(|file| folder.join(file)).collect();
     let crashes = repo.target.join("fuzz-crashes").join(target);
     std::fs::create_dir_all(&crashes)?;
-    let mut prefix = OsStr::new("-artifact_prefix=").to_owned();
+    let mut prefix = OsString::from("-artifact_prefix=");
     prefix.push(crashes.join(""));
     let mut command = Command::new(repo.built(target));
-    command.arg(prefix);
-    Ok(command)
+    let output = command.arg(prefix).args(&inputs).output().with_context(|| format!("cannot run {target}"))?;
+    if output.status.success() {
+        return Ok(true);
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let (_, last) = text.rsplit_once("Running: ").unwrap_or(("", &text));
+    eprintln!("{target} failed on {last}");
+    if let Some(input) = last.lines().next().map(Path::new).filter(|input| input.is_file()) {
+        let kept = crashes.join(input.file_name().unwrap_or_default());
+        std::fs::copy(input, &kept).with_context(|| format!("cannot keep {}", input.display()))?;
+        eprintln!("input kept as {}", kept.display());
+    }
+    Ok(false)
 }
 
 fn corpus(repo: &Repo, target: &str) -> PathBuf {

@@ -7,6 +7,7 @@
 mod capture;
 mod docs;
 mod fuzz;
+mod mutate;
 mod needs;
 mod repo;
 mod test;

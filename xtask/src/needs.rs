@@ -172,8 +172,7 @@ fn install_tool(repo: &Repo, program: &str) -> Command {
 }
 
 fn is_root() -> bool {
-    let output = Command::new("id").arg("-u").output();
-    output.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
+    Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }
 
 fn node_major() -> Option<u32> {
