@@ -249,11 +249,7 @@ fn generate(out: &Path, files: &[(String, Vec<u8>)], stub: bool) -> Result<(), S
             packed("gzip", gzip(content))?,
             packed("brotli", brotli(content))?,
         );
-        let pattern = if name == "index.html" {
-            "\"/\" | \"/index.html\"".to_owned()
-        } else {
-            format!("{:?}", format!("/{name}"))
-        };
+        let pattern = if name == "index.html" { "\"\" | \"index.html\"".to_owned() } else { format!("{name:?}") };
         let _ = writeln!(arms, "        {pattern} => {index},");
     }
     let index = files.iter().position(|(name, _)| name == "index.html").ok_or("the page has no index.html")?;

@@ -26,7 +26,7 @@ async function tokenFromAddress(): Promise<string> {
     return "";
   } catch (reason) {
     const error = toApiError(reason);
-    return error.status === 401 || error.status === 403 ? "The token in the address is not the right one." : `${error.title}: ${error.detail}`;
+    return error.status === 401 || error.status === 403 ? "The token in the address is not the current one: each works once. The console shows the next." : `${error.title}: ${error.detail}`;
   }
 }
 
@@ -36,7 +36,8 @@ export function App(): JSX.Element {
   onMount(() => {
     void tokenFromAddress().then((problem) => {
       setFault(problem);
-      setSession(problem === "" ? "in" : "out");
+      // An old link may still meet a live session; if it does not, the first request says so.
+      setSession("in");
     });
     let lead = false;
     const key = (event: KeyboardEvent) => {

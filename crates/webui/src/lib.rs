@@ -23,10 +23,10 @@ pub struct Asset {
 
 include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// The file at a path, which begins with `/`; `/` is the page itself.
+/// The file at a path, with or without the `/` at its beginning; the empty path is the page itself.
 #[must_use]
 pub fn get(path: &str) -> Option<&'static Asset> {
-    place(path).map(|index| &ASSETS[index])
+    place(path.strip_prefix('/').unwrap_or(path)).map(|index| &ASSETS[index])
 }
 
 /// The page itself, also for paths that only it knows.
@@ -47,8 +47,10 @@ mod tests {
     }
 
     #[test]
-    fn the_page_is_found_under_both_its_names() {
-        assert_eq!(get("/").unwrap().path, "/index.html");
+    fn the_page_is_found_under_all_its_names() {
+        for path in ["/", "", "index.html"] {
+            assert_eq!(get(path).unwrap().path, "/index.html", "{path}");
+        }
         assert_eq!(get("/index.html").unwrap().etag, index().etag);
         assert_eq!(index().mime, "text/html; charset=utf-8");
         assert!(!index().immutable, "its name never changes, so its content must be asked for again");
@@ -56,7 +58,7 @@ mod tests {
 
     #[test]
     fn other_paths_find_nothing() {
-        for path in ["", "index.html", "/log", "/assets", "/assets/", "/../Cargo.toml", "//index.html", "/INDEX.HTML"] {
+        for path in ["log", "/log", "/assets", "/assets/", "/../Cargo.toml", "//index.html", "/INDEX.HTML"] {
             assert!(get(path).is_none(), "{path}");
         }
     }

@@ -5,6 +5,8 @@ import { api, onUnauthorized, type CodeEntry, type FieldEntry } from "../api.ts"
 import { createQuery } from "./query.ts";
 
 const STATUS_EVERY_MS = 10_000;
+/** While the log is empty someone is waiting for the first query. */
+const FIRST_QUERY_EVERY_MS = 2000;
 
 /** `starting` until a token in the address, if any, was tried; nothing is asked of the server before. */
 export type Session = "starting" | "in" | "out";
@@ -29,8 +31,12 @@ export function createTicker(everyMs: number, active: () => boolean): () => numb
 const shared = createRoot(() => {
   const here = () => (session() === "in" ? "here" : null);
   const tick = createTicker(STATUS_EVERY_MS, () => true);
+  const [empty, setEmpty] = createSignal(false);
+  const soon = createTicker(FIRST_QUERY_EVERY_MS, empty);
+  const status = createQuery(() => (session() === "in" ? `${tick()} ${soon()}` : null), (_, signal) => api.status(signal));
+  createEffect(() => setEmpty(status.data()?.log.rows === 0));
   return {
-    status: createQuery(() => (session() === "in" ? tick() : null), (_, signal) => api.status(signal)),
+    status,
     codes: createQuery(here, (_, signal) => api.codes(signal)),
     fields: createQuery(here, (_, signal) => api.fields(signal)),
   };

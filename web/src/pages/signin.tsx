@@ -18,7 +18,7 @@ export function SignIn(props: { onDone: () => void; fault?: string }): JSX.Eleme
       props.onDone();
     } catch (reason) {
       const error = toApiError(reason);
-      setFault(error.status === 401 || error.status === 403 ? "That is not the token. It is printed each time the server starts." : `${error.title}: ${error.detail}`);
+      setFault(error.status === 401 || error.status === 403 ? "That is not the current token. Each works once; the console shows the next." : `${error.title}: ${error.detail}`);
     } finally {
       setBusy(false);
     }

@@ -1,10 +1,10 @@
-// One Chromium, and a server to point it at: the mock, or a real one given by NAMEWARD_URL and NAMEWARD_TOKEN (which must be seeing
-// queries, as `nameward demo` does). What a page must never do is checked for every test.
+// One Chromium, and a server to point it at: the mock, or a real one given by NAMEWARD_URL and NAMEWARD_TOKEN, the token it printed
+// (it must be seeing queries, as `nameward demo` does). What a page must never do is checked for every test.
 
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
-import { afterAll, afterEach, beforeAll, expect } from "vitest";
+import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
 import { startMock, type Mock, type MockOptions } from "../mock/server.ts";
 
 const DIST = fileURLToPath(new URL("../../dist", import.meta.url));
@@ -30,7 +30,6 @@ export interface Options {
 export interface Rig {
   mock: Mock | undefined;
   url: () => string;
-  token: () => string;
   open: (options?: Options) => Promise<Page>;
 }
 
@@ -41,7 +40,6 @@ export function rig(mockOptions: MockOptions = {}): Rig {
   let contexts: BrowserContext[] = [];
   let faults: string[] = [];
   const url = () => mock?.url ?? (process.env.NAMEWARD_URL ?? "").replace(/\/$/, "");
-  const token = () => mock?.token ?? process.env.NAMEWARD_TOKEN ?? "";
 
   beforeAll(async () => {
     const program = PROGRAMS.find((one) => one !== undefined && existsSync(one));
@@ -77,14 +75,11 @@ export function rig(mockOptions: MockOptions = {}): Rig {
     page.on("request", (request) => {
       if (!request.url().startsWith(`${url()}/`)) faults.push(`request to another origin: ${request.url()}`);
     });
-    if (options.signedOut !== true) {
-      const reply = await context.request.post(`${url()}/api/v1/session`, { data: { token: token() }, headers: { origin: url() } });
-      expect(reply.ok(), "sign in").toBe(true);
-    }
+    if (options.signedOut !== true) await context.addCookies([{ ...(mock?.cookie ?? inject("cookie")), url: url() }]);
     await page.goto(url() + (options.path ?? "/"));
     return page;
   };
-  return { get mock() { return mock; }, url, token, open };
+  return { get mock() { return mock; }, url, open };
 }
 
 /** Rows of the table that are in the page now. */

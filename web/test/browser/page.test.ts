@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
 import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { params, rig, ROW, rowsShown } from "./harness.ts";
+import { params, REAL, rig, ROW, rowsShown } from "./harness.ts";
 
 const here = rig();
 const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -115,21 +115,28 @@ test("the status says what the server answers on", async () => {
   await page.locator(".status-panel li.mono, .status-panel .mono li", { hasText: "udp://" }).first().waitFor();
 });
 
-test("a token in the address signs in and leaves it", async () => {
-  const page = await here.open({ path: `/?token=${encodeURIComponent(here.token())}&from=now-6h`, signedOut: true });
+// A real server's token works once, and these tests cannot read its console for the next.
+test.skipIf(REAL)("a token in the address signs in and leaves it", async () => {
+  const page = await here.open({ path: `/?token=${here.mock?.token ?? ""}&from=now-6h`, signedOut: true });
   await page.waitForSelector(".figure");
   expect(new URL(page.url()).search).toBe("?from=now-6h");
 });
 
-test("without a session one is asked for the token", async () => {
+test.skipIf(REAL)("without a session one is asked for the token", async () => {
   const page = await here.open({ path: "/log?from=now-6h", signedOut: true, expected: /401/ });
   await page.fill("#token", "not the token");
   await page.keyboard.press("Enter");
   await page.locator("[role=alert]").waitFor();
-  await page.fill("#token", here.token());
+  await page.fill("#token", here.mock?.token ?? "");
   await page.keyboard.press("Enter");
   await rowsShown(page);
   expect(params(page).get("from")).toBe("now-6h");
+});
+
+test.skipIf(REAL)("an old token in the address does not end a session that lives", async () => {
+  const page = await here.open({ path: "/?token=old", expected: /401/ });
+  await page.waitForSelector(".figure");
+  expect(new URL(page.url()).search).toBe("");
 });
 
 test("an unknown address says so", async () => {

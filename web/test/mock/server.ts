@@ -24,6 +24,8 @@ export interface MockOptions {
 export interface Mock {
   url: string;
   token: string;
+  /** A session that is open already. */
+  cookie: { name: string; value: string };
   /** Adds one event as if it had just been asked. */
   ask: () => Event;
   /** Makes requests to a path fail until called with null. */
@@ -190,6 +192,7 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
   return {
     url: `http://127.0.0.1:${port}`,
     token,
+    cookie: { name: "nameward", value: token },
     ask,
     fail: (path) => {
       failing = path;
