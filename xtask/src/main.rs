@@ -5,6 +5,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod capture;
+mod demo;
 mod docs;
 mod fuzz;
 mod mutate;

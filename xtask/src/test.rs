@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 
+use crate::demo::{Demo, ends_well_within};
 use crate::needs::{self, Need};
-use crate::repo::{Repo, on_path, passes};
+use crate::repo::{Repo, must, on_path, passes};
 use crate::{docs, fuzz, tidy};
 
 /// Longest wait for the advisory database, which lies outside the package registries.
@@ -71,14 +72,14 @@ const STEPS: &[Step] = &[
     Step {
         name: "clippy",
         about: "clippy, warnings as errors",
-        needs: &[Need::Components, Need::Compiler],
+        needs: &[Need::Components, Need::Compiler, Need::Node],
         after_build: false,
         run: |repo| cargo(repo, &["clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     },
     Step {
         name: "rustdoc",
         about: "API documentation, warnings as errors",
-        needs: &[Need::Compiler],
+        needs: &[Need::Compiler, Need::Node],
         after_build: false,
         run: rustdoc,
     },
@@ -122,14 +123,21 @@ const STEPS: &[Step] = &[
         about: "dashboard: types and unit tests",
         needs: &[Need::Node],
         after_build: false,
-        run: |repo| web(repo, &["check", "test"]),
+        run: |repo| Ok(Web::open(repo)?.scripts(&["check", "test"])?.into()),
     },
     Step {
         name: "browser",
-        about: "dashboard in a headless browser, against the built product",
+        about: "dashboard in a headless browser, against a server of made-up events",
+        needs: &[Need::Node, Need::Chromium],
+        after_build: false,
+        run: |repo| Ok(Web::open(repo)?.scripts(&["build", "test:browser"])?.into()),
+    },
+    Step {
+        name: "demo",
+        about: "the built product as a newcomer starts it, its dashboard in a headless browser",
         needs: &[Need::Node, Need::Chromium],
         after_build: true,
-        run: |repo| web(repo, &["test:browser"]),
+        run: demo,
     },
 ];
 
@@ -227,25 +235,12 @@ fn rustdoc(repo: &Repo) -> anyhow::Result<Ended> {
 }
 
 fn advisories(repo: &Repo) -> anyhow::Result<Ended> {
-    let fetch = repo.command("cargo").args(["deny", "fetch", "db"]).spawn().context("cannot run cargo deny fetch")?;
-    if !ends_well_within(fetch, ADVISORIES_WAIT)? {
+    let mut fetch =
+        repo.command("cargo").args(["deny", "fetch", "db"]).spawn().context("cannot run cargo deny fetch")?;
+    if !ends_well_within(&mut fetch, ADVISORIES_WAIT)? {
         return Ok(Ended::Skipped("the advisory database cannot be fetched from here".to_owned()));
     }
     cargo(repo, &["deny", "--locked", "check", "--disable-fetch", "advisories"])
-}
-
-/// Waits for a child, at most so long; ends it after.
-fn ends_well_within(mut child: std::process::Child, wait: Duration) -> anyhow::Result<bool> {
-    let until = Instant::now() + wait;
-    while Instant::now() < until {
-        if let Some(status) = child.try_wait()? {
-            return Ok(status.success());
-        }
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    child.kill()?;
-    child.wait()?;
-    Ok(false)
 }
 
 fn pages(repo: &Repo) -> anyhow::Result<Ended> {
@@ -260,39 +255,91 @@ fn pages(repo: &Repo) -> anyhow::Result<Ended> {
     Ok((current && built).into())
 }
 
-/// Runs npm scripts of the dashboard in a copy, so that the source tree stays as it is.
-fn web(repo: &Repo, scripts: &[&str]) -> anyhow::Result<Ended> {
-    let copy = web_copy(repo)?;
-    let npm = |words: &[&str]| {
-        let mut command = Command::new("npm");
-        command.args(words).current_dir(&copy).env("NAMEWARD_BIN", repo.built("nameward"));
-        passes(&mut command)
-    };
-    if !npm(&["ci", "--no-audit", "--no-fund"])? {
-        return Ok(Ended::Failed);
+fn demo(repo: &Repo) -> anyhow::Result<Ended> {
+    let mut web = Web::open(repo)?;
+    let demo = Demo::start(repo)?;
+    web.server = Some((demo.url.clone(), demo.token.clone()));
+    let held = web.scripts(&["test:browser"]);
+    let stopped = demo.stop()?;
+    if !stopped {
+        eprintln!("the demo did not end well after Ctrl-C");
     }
-    let mut all_passed = true;
-    for script in scripts {
-        all_passed &= npm(&["run", script])?;
-    }
-    Ok(all_passed.into())
+    Ok((held? && stopped).into())
 }
 
-/// A fresh copy of `web/` below the target folder, laid as in the checkout so that paths to its neighbours hold.
-fn web_copy(repo: &Repo) -> anyhow::Result<PathBuf> {
-    let area = repo.target.join("web-test");
-    let copy = area.join("web");
-    if copy.exists() {
-        std::fs::remove_dir_all(&copy).with_context(|| format!("cannot empty {}", copy.display()))?;
-    }
-    for file in repo.files()? {
-        if file.starts_with("web") || file.starts_with("crates/api") {
-            let to = area.join(&file);
-            std::fs::create_dir_all(to.parent().unwrap_or(Path::new(".")))?;
-            std::fs::copy(repo.root.join(&file), &to).with_context(|| format!("cannot copy {}", file.display()))?;
+/// A copy of the dashboard's sources below the target folder, with what npm installs, so that the source tree stays as it is.
+struct Web {
+    folder: PathBuf,
+    /// Address and one-time token of a running product for the browser tests; without, they bring a server of their own.
+    server: Option<(String, String)>,
+}
+
+impl Web {
+    /// Makes the copy anew. What npm installed stays as long as the lock file does.
+    fn open(repo: &Repo) -> anyhow::Result<Web> {
+        let area = repo.target.join("web-test");
+        let folder = area.join("web");
+        let installed = Installed::at(&folder);
+        let lock =
+            std::fs::read(repo.root.join("web/package-lock.json")).context("cannot read web/package-lock.json")?;
+        let is_installed = installed.is_for(&lock);
+        if folder.exists() {
+            for entry in std::fs::read_dir(&folder)? {
+                let entry = entry?;
+                match (entry.file_type()?.is_dir(), entry.file_name() == "node_modules") {
+                    (_, true) => {}
+                    (true, false) => std::fs::remove_dir_all(entry.path())?,
+                    (false, false) => std::fs::remove_file(entry.path())?,
+                }
+            }
         }
+        for file in repo.files()?.iter().filter(|file| file.starts_with("web")) {
+            let to = area.join(file);
+            std::fs::create_dir_all(to.parent().unwrap_or(&area))?;
+            std::fs::copy(repo.root.join(file), &to).with_context(|| format!("cannot copy {}", file.display()))?;
+        }
+        let web = Web { folder, server: None };
+        if !is_installed {
+            must(web.npm().args(["ci", "--no-audit", "--no-fund"]))?;
+            installed.note(&lock)?;
+        }
+        Ok(web)
     }
-    Ok(copy)
+
+    fn npm(&self) -> Command {
+        let mut npm = Command::new("npm");
+        npm.current_dir(&self.folder);
+        if let Some((url, token)) = &self.server {
+            npm.env("NAMEWARD_URL", url).env("NAMEWARD_TOKEN", token);
+        }
+        npm
+    }
+
+    /// Runs npm scripts, all of them; whether all succeeded.
+    fn scripts(&self, names: &[&str]) -> anyhow::Result<bool> {
+        let mut all_passed = true;
+        for name in names {
+            all_passed &= passes(self.npm().args(["run", name]))?;
+        }
+        Ok(all_passed)
+    }
+}
+
+/// Remembers which lock file `node_modules` was installed for.
+struct Installed(PathBuf);
+
+impl Installed {
+    fn at(web: &Path) -> Installed {
+        Installed(web.join("node_modules/.installed-lock"))
+    }
+
+    fn is_for(&self, lock: &[u8]) -> bool {
+        std::fs::read(&self.0).is_ok_and(|kept| kept == lock)
+    }
+
+    fn note(&self, lock: &[u8]) -> anyhow::Result<()> {
+        std::fs::write(&self.0, lock).with_context(|| format!("cannot write {}", self.0.display()))
+    }
 }
 
 #[cfg(test)]
@@ -317,6 +364,7 @@ mod tests {
         check("--only fmt --only tidy", "tidy fmt");
         check("--only fmt --skip fmt", "");
         check("--only fuzz", "build fuzz");
+        check("--only demo --skip browser", "build demo");
         check("--only nope", "no step `nope`; see `cargo xtask test --list`");
         check("--only", "--only needs the name of a step");
         check("fast", "test does not know `fast`; see `cargo xtask help`");
