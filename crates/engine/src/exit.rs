@@ -202,6 +202,8 @@ fn replied(event: &mut Event, rcode: u16, out: &[u8]) {
     }
     if reply & flag::TC != 0 {
         event.outcome = Outcome::Truncated;
+        // The client got none of it.
+        (event.answer, event.answer_count, event.ttl) = (None, 0, None);
     }
     event.rcode = Some(rcode);
     event.reply_size = u16::try_from(out.len()).unwrap_or(u16::MAX);

@@ -1,0 +1,77 @@
+//! Clients we did not write: dig (BIND) and kdig (Knot DNS) must understand what we say.
+
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::process::Command;
+
+use support::{Server, settings};
+
+/// Runs a client against a server and looks for texts in what it prints. Where the client is missing the test says so
+/// and passes, except in CI, which has to have it.
+async fn check(client: &'static str, table: &'static [(&'static str, &'static [&'static str])]) {
+    if Command::new(client).arg("-v").output().is_err() {
+        assert!(std::env::var("CI").is_err(), "{client} is missing");
+        eprintln!("note: {client} is not installed; nothing tested");
+        return;
+    }
+    let server = Server::start(&settings()).await;
+    let port = server.address.port().to_string();
+    for (question, expected) in table {
+        let (question, port) = (question.split_whitespace(), port.clone());
+        let output = tokio::task::spawn_blocking(move || {
+            Command::new(client).args(["@127.0.0.1", "-p", &port]).args(question).output().unwrap()
+        });
+        let output = output.await.unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).split_whitespace().collect::<Vec<_>>().join(" ");
+        for words in *expected {
+            assert!(text.contains(words), "{client} {question_of}: no \"{words}\" in {text}", question_of = table[0].0);
+        }
+        assert!(!text.contains("WARNING") && !text.contains("malformed"), "{text}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dig_understands() {
+    check(
+        "dig",
+        &[
+            ("www.example A", &["status: NOERROR", "www.example. 60 IN A 192.0.2.1", "udp: 1232"]),
+            ("wWw.eXample A", &["wWw.eXample. IN A", "wWw.eXample. "]),
+            ("www.example A +tcp", &["status: NOERROR", "(TCP)"]),
+            ("www.example A +noedns", &["status: NOERROR", "ADDITIONAL: 0"]),
+            ("www.example A +dnssec", &["status: NOERROR", "flags: do; udp: 1232"]),
+            ("www.example A +cookie +nsid +padding=64 +subnet=192.0.2.0/24", &["status: NOERROR"]),
+            ("x.ads.example A", &["status: NXDOMAIN", "EDE: 15 (Blocked): (list=ads rule=ads.example)", "SOA"]),
+            ("broken.example A", &["status: SERVFAIL", "EDE: 0 (Other)", "answered SERVFAIL"]),
+            ("none.example A", &["status: NXDOMAIN"]),
+            ("big.example A +ignore", &["flags: qr tc rd ra"]),
+            ("big.example A", &["Truncated, retrying in TCP mode", "ANSWER: 90"]),
+            ("www.example A +edns=1 +noednsnegotiation", &["status: BADVERS", "version: 0"]),
+            ("www.example A +opcode=STATUS", &["status: NOTIMP"]),
+            ("www.example A +norecurse", &["status: REFUSED", "EDE: 20 (Not Authoritative)"]),
+            ("version.bind CH TXT", &["status: REFUSED", "EDE: 21 (Not Supported)"]),
+            ("localhost AAAA", &["::1"]),
+            ("www.example ANY +notcp", &["HINFO \"RFC8482\" \"\""]),
+        ],
+    )
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn kdig_understands() {
+    check(
+        "kdig",
+        &[
+            ("www.example A", &["status: NOERROR", "192.0.2.1"]),
+            ("www.example A +tcp +edns", &["status: NOERROR", "(TCP)", "EDNS PSEUDOSECTION"]),
+            ("x.ads.example A +edns", &["status: NXDOMAIN", "EDE: 15 (Blocked)", "list=ads rule=ads.example"]),
+            ("broken.example A +edns", &["status: SERVFAIL", "answered SERVFAIL"]),
+            ("big.example A", &["ANSWER: 90"]),
+            ("www.example A +edns=1", &["BADVERS"]),
+            ("localhost A", &["127.0.0.1"]),
+        ],
+    )
+    .await;
+}
