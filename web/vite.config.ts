@@ -7,7 +7,8 @@ const api = process.env.NAMEWARD_API ?? "http://127.0.0.1:8053";
 export default defineConfig({
   plugins: [solid()],
   build: {
-    target: ["chrome120", "firefox120", "safari17.5"],
+    // The first versions with `light-dark()` and `popover`; older targets would have the style sheet rewritten around them.
+    target: ["chrome123", "firefox128", "safari17.5"],
     // The page's policy is `default-src 'self'`: nothing may become a `data:` address or an inline script.
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

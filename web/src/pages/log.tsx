@@ -170,6 +170,10 @@ export function Log(): JSX.Element {
       <Chips q={route().q} onSearch={search} />
       <div class="log-body">
         <aside class="facets" classList={{ shown: drawerFacets() }} aria-label="Filters">
+          <div class="facets-head">
+            <h2>Filters</h2>
+            <button type="button" class="icon-button" aria-label="Close the filters" onClick={() => setDrawerFacets(false)}><Icon name="close" /></button>
+          </div>
           <Pending query={facets} />
           <Show when={facets.error()?.status === 422 ? undefined : facets.error()}>{(error) => <Failed error={error()} onRetry={facets.reload} what="The filters" />}</Show>
           <Facets reply={facets.data()} q={route().q} open={facetsOpen()} onOpen={rememberFacet} onFilter={filter} />

@@ -9,7 +9,8 @@ import { codeEntry, status } from "../lib/server.ts";
 import type { FilterMode } from "../search/tokens.ts";
 import { CodeName, CopyButton, Failed, Icon, Pending } from "./parts.tsx";
 
-const EFFECT_WORDS: Record<string, string> = { pass: "went on", match: "matched", decide: "decided", fail: "failed" };
+/** A stage that changed nothing needs no word. */
+const EFFECT_WORDS: Record<string, string> = { pass: "", match: "matched", decide: "decided", fail: "failed" };
 
 export function Detail(props: {
   id: string;

@@ -166,7 +166,9 @@ export function TimePanel(props: TimePanelProps): JSX.Element {
         onKeyDown={key}
         onBlur={() => anchor() === null && leave()}
       >
-        <Show when={cell()}>{(at) => <div class="mark-cell" style={{ left: `${(100 * at()) / cells()}%`, width: `${100 / cells()}%` }} />}</Show>
+        <Show when={cell() !== null}>
+          <div class="mark-cell" style={{ left: `${(100 * (cell() ?? 0)) / cells()}%`, width: `${100 / cells()}%` }} />
+        </Show>
         <Show when={anchor() !== null && cell() !== null}>
           <div
             class="mark-range"
@@ -266,7 +268,7 @@ function Stack(props: { series: SeriesReply; lines: Line[]; width: number; heigh
             values: (u, marks) => marks.map((at, index) => axisLabel(at, tickStep((u.scales.x?.max ?? 0) - (u.scales.x?.min ?? 0), wanted), index === 0)),
           },
           {
-            stroke: ink, font, size: props.gutters.left, gap: 8, ticks: { show: false }, grid: { stroke: grid, width: 1 }, space: 34,
+            stroke: ink, font, size: props.gutters.left, gap: 8, ticks: { show: false }, grid: { stroke: grid, width: 1 }, space: 26,
             values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) ? compact(mark) : "")),
           },
         ],

@@ -202,6 +202,16 @@ test("live shows queries as they come", async () => {
   await page.waitForSelector(".tail", { state: "detached" });
 });
 
+test("the first cell of the strip can be pointed at", async () => {
+  const page = await here.open({ path: `/log?${RANGE}` });
+  await rowsShown(page);
+  const box = await page.locator(".brush").boundingBox();
+  if (box === null) throw new Error("no brush");
+  await page.mouse.move(box.x + 1, box.y + 30);
+  await page.waitForSelector(".mark-cell");
+  await page.waitForSelector(".tip");
+});
+
 test.skipIf(REAL)("rows that arrive do not move what one reads", async () => {
   const page = await here.open({ path: `/log?${RANGE}&live=1` });
   await rowsShown(page);

@@ -60,6 +60,18 @@ describe("everyone can use", () => {
   }
 });
 
+test("the sign-in page and the status can be used by everyone", async () => {
+  const out = await here.open({ signedOut: true, expected: /401/ });
+  await out.waitForSelector("#token");
+  expect(await violations(out)).toEqual([]);
+  const page = await here.open({ scheme: "dark" });
+  await page.waitForSelector(".figure");
+  await page.getByTitle("Server status").first().click();
+  await page.waitForSelector(".status-panel .facts");
+  await page.evaluate(() => document.querySelectorAll("details").forEach((one) => (one.open = true)));
+  expect(await violations(page)).toEqual([]);
+});
+
 test("the first load is within its budget, and all of it comes from here", async () => {
   const page = await here.open();
   await page.waitForSelector(".figure");
