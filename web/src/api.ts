@@ -1,8 +1,15 @@
 // The HTTP API as `crates/api` declares it, and the one way to call it.
 
-export interface Range { from: string; to: string }
+export interface Range {
+  from: string;
+  to: string;
+}
 
-export interface EdeEntry { code: number; name: string; text: string }
+export interface EdeEntry {
+  code: number;
+  name: string;
+  text: string;
+}
 
 export interface EventRow {
   id: string;
@@ -40,18 +47,63 @@ export interface EventRow {
   reply_size: number;
 }
 
-export interface RowsReply { range: Range; rows: EventRow[]; next: string | null; took_ms: number }
+export interface RowsReply {
+  range: Range;
+  rows: EventRow[];
+  next: string | null;
+  took_ms: number;
+}
 
-export interface TraceStep { stage: string; finding: string; effect: string }
-export interface EventDetail { row: EventRow; summary: string; trace: TraceStep[] }
+export interface TraceStep {
+  stage: string;
+  finding: string;
+  effect: string;
+}
+export interface EventDetail {
+  row: EventRow;
+  summary: string;
+  trace: TraceStep[];
+}
 
-export interface SeriesLine { value: string; number: number | null; family: string | null; total: number; counts: number[] }
-export interface SeriesReply { range: Range; step_ms: number; starts: number[]; lines: SeriesLine[]; took_ms: number }
+export interface SeriesLine {
+  value: string;
+  number: number | null;
+  family: string | null;
+  total: number;
+  counts: number[];
+}
+export interface SeriesReply {
+  range: Range;
+  step_ms: number;
+  starts: number[];
+  lines: SeriesLine[];
+  took_ms: number;
+}
 
-export interface Count { value: string; number: number | null; family: string | null; count: number }
-export interface Facet { field: string; values: Count[]; other: number }
-export interface FacetsReply { range: Range; total: number; facets: Facet[]; took_ms: number }
-export interface TopReply { range: Range; field: string; values: Count[]; other: number; total: number }
+export interface Count {
+  value: string;
+  number: number | null;
+  family: string | null;
+  count: number;
+}
+export interface Facet {
+  field: string;
+  values: Count[];
+  other: number;
+}
+export interface FacetsReply {
+  range: Range;
+  total: number;
+  facets: Facet[];
+  took_ms: number;
+}
+export interface TopReply {
+  range: Range;
+  field: string;
+  values: Count[];
+  other: number;
+  total: number;
+}
 
 export interface Figures {
   queries: number;
@@ -63,13 +115,35 @@ export interface Figures {
   latency_p50_ms: number | null;
   latency_p95_ms: number | null;
 }
-export interface Summary { range: Range; current: Figures; previous: Figures }
+export interface Summary {
+  range: Range;
+  current: Figures;
+  previous: Figures;
+}
 
-export interface SearchFault { start: number; end: number; message: string; suggestion: string | null }
-export interface CheckReply { canonical: string | null; faults: SearchFault[] }
-export interface TailRows { rows: EventRow[]; skipped: number }
+export interface SearchFault {
+  start: number;
+  end: number;
+  message: string;
+  suggestion: string | null;
+}
+export interface CheckReply {
+  canonical: string | null;
+  faults: SearchFault[];
+}
+export interface TailRows {
+  rows: EventRow[];
+  skipped: number;
+}
 
-export interface CodeEntry { name: string; number: number; place: string; rfc: string; meaning: string; family: string }
+export interface CodeEntry {
+  name: string;
+  number: number;
+  place: string;
+  rfc: string;
+  meaning: string;
+  family: string;
+}
 export interface FieldEntry {
   name: string;
   aliases: string[];
@@ -79,7 +153,11 @@ export interface FieldEntry {
   values: string[];
 }
 
-export interface StatusNote { level: string; part: string; text: string }
+export interface StatusNote {
+  level: string;
+  part: string;
+  text: string;
+}
 export interface UpstreamStatus {
   name: string;
   suffix: string;
@@ -88,7 +166,11 @@ export interface UpstreamStatus {
   sent: number;
   failed: number;
 }
-export interface ListFault { line: number; text: string; reason: string }
+export interface ListFault {
+  line: number;
+  text: string;
+  reason: string;
+}
 export interface ListStatus {
   name: string;
   action: string;
@@ -119,17 +201,31 @@ export interface Status {
   log: LogStatus;
 }
 
-export interface Problem { status: number; title: string; detail: string; faults?: SearchFault[] }
+export interface Problem {
+  status: number;
+  title: string;
+  detail: string;
+  faults?: SearchFault[];
+}
 
 /** What every log request carries. */
-export interface Scope { q: string; from: string; to: string }
+export interface Scope {
+  q: string;
+  from: string;
+  to: string;
+}
 
 export const ROWS_PAGE = 200;
 const BASE = "/api/v1";
 
 /** A request that failed, with words for someone who can act. */
 export class ApiError extends Error {
-  constructor(readonly status: number, readonly title: string, readonly detail: string, readonly faults: SearchFault[] = []) {
+  constructor(
+    readonly status: number,
+    readonly title: string,
+    readonly detail: string,
+    readonly faults: SearchFault[] = [],
+  ) {
     super(`${title}: ${detail}`);
   }
 }
@@ -145,7 +241,8 @@ type Params = Record<string, string | number | undefined | null>;
 
 export function address(path: string, params: Params = {}): string {
   const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(params)) if (value != null && value !== "") search.set(name, String(value));
+  for (const [name, value] of Object.entries(params))
+    if (value != null && value !== "") search.set(name, String(value));
   const text = search.toString();
   return `${BASE}${path}${text === "" ? "" : `?${text}`}`;
 }
@@ -153,7 +250,12 @@ export function address(path: string, params: Params = {}): string {
 async function problemOf(response: Response): Promise<ApiError> {
   try {
     const problem = (await response.json()) as Partial<Problem>;
-    return new ApiError(response.status, problem.title ?? response.statusText, problem.detail ?? "", problem.faults ?? []);
+    return new ApiError(
+      response.status,
+      problem.title ?? response.statusText,
+      problem.detail ?? "",
+      problem.faults ?? [],
+    );
   } catch {
     return new ApiError(response.status, response.statusText || `HTTP ${response.status}`, "the server gave no reason");
   }
@@ -174,7 +276,10 @@ async function request(path: string, init: RequestInit): Promise<Response> {
 }
 
 async function get<T>(path: string, params: Params, signal?: AbortSignal): Promise<T> {
-  const response = await request(address(path, params), { signal: signal ?? null, headers: { accept: "application/json" } });
+  const response = await request(address(path, params), {
+    signal: signal ?? null,
+    headers: { accept: "application/json" },
+  });
   return (await response.json()) as T;
 }
 

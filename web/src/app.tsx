@@ -26,7 +26,9 @@ async function tokenFromAddress(): Promise<string> {
     return "";
   } catch (reason) {
     const error = toApiError(reason);
-    return error.status === 401 || error.status === 403 ? "The token in the address is not the current one: each works once. The console shows the next." : `${error.title}: ${error.detail}`;
+    return error.status === 401 || error.status === 403
+      ? "The token in the address is not the current one: each works once. The console shows the next."
+      : `${error.title}: ${error.detail}`;
   }
 }
 
@@ -54,21 +56,41 @@ export function App(): JSX.Element {
   });
   return (
     <Show when={session() !== "starting"}>
-      <Show when={session() === "in"} fallback={<SignIn fault={fault()} onDone={() => {
-        setFault("");
-        setSession("in");
-      }} />}>
-        <a class="skip" href="#main" onClick={(event) => {
-          event.preventDefault();
-          document.getElementById("main")?.focus();
-        }}>Skip to the content</a>
+      <Show
+        when={session() === "in"}
+        fallback={
+          <SignIn
+            fault={fault()}
+            onDone={() => {
+              setFault("");
+              setSession("in");
+            }}
+          />
+        }
+      >
+        <a
+          class="skip"
+          href="#main"
+          onClick={(event) => {
+            event.preventDefault();
+            document.getElementById("main")?.focus();
+          }}
+        >
+          Skip to the content
+        </a>
         <Bar onHelp={() => setHelp(true)} />
         <Banner />
         <Switch fallback={<Missing />}>
-          <Match when={route().page === "overview"}><Overview /></Match>
-          <Match when={route().page === "log"}><Log /></Match>
+          <Match when={route().page === "overview"}>
+            <Overview />
+          </Match>
+          <Match when={route().page === "log"}>
+            <Log />
+          </Match>
         </Switch>
-        <Show when={help()}><Help onClose={() => setHelp(false)} /></Show>
+        <Show when={help()}>
+          <Help onClose={() => setHelp(false)} />
+        </Show>
       </Show>
     </Show>
   );
@@ -80,15 +102,41 @@ function Bar(props: { onHelp: () => void }): JSX.Element {
   const icon = () => (theme() === "light" ? "sun" : theme() === "dark" ? "moon" : "auto");
   return (
     <header class="bar-top">
-      <a class="brand" href={fresh({ page: "overview" })}><Mark />Nameward</a>
+      <a class="brand" href={fresh({ page: "overview" })}>
+        <Mark />
+        Nameward
+      </a>
       <nav aria-label="Pages">
-        <a href={fresh({ page: "overview", ...range() })} aria-current={route().page === "overview" ? "page" : undefined}>Overview</a>
-        <a href={fresh({ page: "log", ...range() })} aria-current={route().page === "log" ? "page" : undefined}>Query log</a>
+        <a
+          href={fresh({ page: "overview", ...range() })}
+          aria-current={route().page === "overview" ? "page" : undefined}
+        >
+          Overview
+        </a>
+        <a href={fresh({ page: "log", ...range() })} aria-current={route().page === "log" ? "page" : undefined}>
+          Query log
+        </a>
       </nav>
       <div class="bar-tools">
         <Health />
-        <button type="button" class="icon-button wide-only" title="Keys  ?" aria-label="Keyboard help" onClick={() => props.onHelp()}><Icon name="help" /></button>
-        <button type="button" class="icon-button" title={`Theme: ${theme()}`} aria-label={`Theme is ${theme()}, change to ${next()}`} onClick={() => setTheme(next())}><Icon name={icon()} /></button>
+        <button
+          type="button"
+          class="icon-button wide-only"
+          title="Keys  ?"
+          aria-label="Keyboard help"
+          onClick={() => props.onHelp()}
+        >
+          <Icon name="help" />
+        </button>
+        <button
+          type="button"
+          class="icon-button"
+          title={`Theme: ${theme()}`}
+          aria-label={`Theme is ${theme()}, change to ${next()}`}
+          onClick={() => setTheme(next())}
+        >
+          <Icon name={icon()} />
+        </button>
       </div>
     </header>
   );
@@ -98,7 +146,11 @@ function Bar(props: { onHelp: () => void }): JSX.Element {
 function Banner(): JSX.Element {
   return (
     <Show when={status.data()?.log.stopped}>
-      {(why) => <div class="banner level-fail" role="alert"><b>The log is not being written.</b> {why()} Queries are still answered.</div>}
+      {(why) => (
+        <div class="banner level-fail" role="alert">
+          <b>The log is not being written.</b> {why()} Queries are still answered.
+        </div>
+      )}
     </Show>
   );
 }
@@ -107,7 +159,9 @@ function Missing(): JSX.Element {
   return (
     <main id="main" class="missing" tabindex="-1">
       <h1>There is no such page</h1>
-      <p><a href={fresh({ page: "overview" })}>To the overview</a></p>
+      <p>
+        <a href={fresh({ page: "overview" })}>To the overview</a>
+      </p>
     </main>
   );
 }

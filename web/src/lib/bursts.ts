@@ -39,7 +39,12 @@ function burstOf(line: SeriesLine, all: readonly number[], sum: number, series: 
     // The usual share is what the value has outside the run: a burst must not raise its own bar.
     const expected = ((line.total - total) / Math.max(1, sum - there)) * there;
     const score = (total - expected) / Math.sqrt(expected + 1);
-    if (total >= EVENTS_MIN && score >= SCORE_MIN && end - start <= LENGTH_MAX * cells && (best === null || score > best.score)) {
+    if (
+      total >= EVENTS_MIN &&
+      score >= SCORE_MIN &&
+      end - start <= LENGTH_MAX * cells &&
+      (best === null || score > best.score)
+    ) {
       const from = series.starts[start] ?? 0;
       const to = (series.starts[end - 1] ?? 0) + series.step_ms;
       const factor = expected < 0.5 ? null : total / expected;
@@ -59,5 +64,8 @@ export function burstsOf(series: SeriesReply | undefined): Burst[] {
   // The most frequent value sinks wherever another rises: it is the background.
   const most = Math.max(...series.lines.map((line) => line.total));
   const found = series.lines.filter((line) => line.total < most).map((line) => burstOf(line, all, sum, series));
-  return found.filter((one) => one !== null).sort((a, b) => b.score - a.score).slice(0, BURSTS_MAX);
+  return found
+    .filter((one) => one !== null)
+    .sort((a, b) => b.score - a.score)
+    .slice(0, BURSTS_MAX);
 }

@@ -3,11 +3,17 @@
 import type { EventRow } from "../api.ts";
 
 /** The command that asks the same question again. */
-export function digCommand(row: Pick<EventRow, "domain" | "qtype" | "qclass" | "transport" | "flags">, listeners: readonly string[]): string {
+export function digCommand(
+  row: Pick<EventRow, "domain" | "qtype" | "qclass" | "transport" | "flags">,
+  listeners: readonly string[],
+): string {
   const wanted = row.transport === "tcp" ? "tcp" : "udp";
   const listener = listeners.find((one) => one.startsWith(`${wanted}://`)) ?? listeners[0];
   const at = listener === undefined ? null : /^\w+:\/\/(.*):(\d+)$/.exec(listener);
-  const host = at?.[1]?.replace(/^\[|\]$/g, "").replace(/^(0\.0\.0\.0)$/, "127.0.0.1").replace(/^::$/, "::1");
+  const host = at?.[1]
+    ?.replace(/^\[|\]$/g, "")
+    .replace(/^(0\.0\.0\.0)$/, "127.0.0.1")
+    .replace(/^::$/, "::1");
   const name = row.domain ?? ".";
   const parts = ["dig"];
   if (host !== undefined) parts.push(`@${host}`);

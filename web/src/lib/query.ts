@@ -35,30 +35,33 @@ export function createQuery<K, T>(key: Accessor<K | null>, ask: (key: K, signal:
     setPace("idle");
   };
 
-  createEffect(on([text, again], () => {
-    stop();
-    const wanted = JSON.parse(text()) as K | null;
-    if (wanted === null) return;
-    const mine = new AbortController();
-    running = mine;
-    setPace("quick");
-    timers = [
-      window.setTimeout(() => setPace("slow"), SLOW_AFTER_MS),
-      window.setTimeout(() => setPace("very slow"), VERY_SLOW_AFTER_MS),
-    ];
-    const settle = (act: () => void) => {
-      if (running !== mine) return;
+  createEffect(
+    on([text, again], () => {
       stop();
-      act();
-    };
-    ask(wanted, mine.signal).then(
-      (value) => settle(() => {
-        setError(undefined);
-        setData(() => value);
-      }),
-      (reason: unknown) => settle(() => setError(toApiError(reason))),
-    );
-  }));
+      const wanted = JSON.parse(text()) as K | null;
+      if (wanted === null) return;
+      const mine = new AbortController();
+      running = mine;
+      setPace("quick");
+      timers = [
+        window.setTimeout(() => setPace("slow"), SLOW_AFTER_MS),
+        window.setTimeout(() => setPace("very slow"), VERY_SLOW_AFTER_MS),
+      ];
+      const settle = (act: () => void) => {
+        if (running !== mine) return;
+        stop();
+        act();
+      };
+      ask(wanted, mine.signal).then(
+        (value) =>
+          settle(() => {
+            setError(undefined);
+            setData(() => value);
+          }),
+        (reason: unknown) => settle(() => setError(toApiError(reason))),
+      );
+    }),
+  );
   onCleanup(stop);
   return { data, error, pace, reload: () => setAgain((n) => n + 1), cancel: stop };
 }

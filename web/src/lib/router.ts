@@ -4,7 +4,9 @@ import { createSignal } from "solid-js";
 import { format, INITIAL, parse, type State } from "./url.ts";
 
 const read = () => parse(window.location.pathname, window.location.search);
-const [route, setRoute] = createSignal<State>(read(), { equals: (a, b) => format(a) === format(b) && a.page === b.page });
+const [route, setRoute] = createSignal<State>(read(), {
+  equals: (a, b) => format(a) === format(b) && a.page === b.page,
+});
 
 export { route };
 
@@ -34,9 +36,18 @@ function visit(address: string, how: "push" | "replace"): void {
 export function startRouter(): void {
   window.addEventListener("popstate", () => setRoute(read()));
   document.addEventListener("click", (event) => {
-    if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
+    if (
+      event.defaultPrevented ||
+      event.button !== 0 ||
+      event.metaKey ||
+      event.ctrlKey ||
+      event.shiftKey ||
+      event.altKey
+    )
+      return;
     const link = event.target instanceof Element ? event.target.closest("a") : null;
-    if (link === null || link.target !== "" || link.hasAttribute("download") || link.origin !== window.location.origin) return;
+    if (link === null || link.target !== "" || link.hasAttribute("download") || link.origin !== window.location.origin)
+      return;
     if (link.hash !== "" || link.pathname.startsWith("/api/")) return;
     event.preventDefault();
     visit(link.pathname + link.search, "push");

@@ -45,28 +45,34 @@ export function createRows(scope: Accessor<Scope | null>, run: Accessor<number>,
     return wanted === null ? null : { ...wanted, run: run() };
   });
   const first = createQuery(key, (wanted, signal) =>
-    api.rows({ q: wanted.q, from: wanted.from, to: wanted.to }, { limit: ROWS_PAGE }, signal).then((reply) => ({ reply, wanted })));
+    api
+      .rows({ q: wanted.q, from: wanted.from, to: wanted.to }, { limit: ROWS_PAGE }, signal)
+      .then((reply) => ({ reply, wanted })),
+  );
 
   let paging: AbortController | undefined;
-  createEffect(on(first.data, (page) => {
-    if (page === undefined) return;
-    paging?.abort();
-    serial += 1;
-    batch(() => {
-      setRows(page.reply.rows);
-      setRange(page.reply.range);
-      setNext(page.reply.next);
-      setMoreError(undefined);
-      setLoadingMore(false);
-      setEpoch(`${serial}`);
-    });
-  }));
+  createEffect(
+    on(first.data, (page) => {
+      if (page === undefined) return;
+      paging?.abort();
+      serial += 1;
+      batch(() => {
+        setRows(page.reply.rows);
+        setRange(page.reply.range);
+        setNext(page.reply.next);
+        setMoreError(undefined);
+        setLoadingMore(false);
+        setEpoch(`${serial}`);
+      });
+    }),
+  );
 
   const more = () => {
     const cursor = next();
     const page = first.data();
     const fixed = range();
-    if (cursor === null || page === undefined || fixed === undefined || loadingMore() || rows().length >= ROWS_MAX) return;
+    if (cursor === null || page === undefined || fixed === undefined || loadingMore() || rows().length >= ROWS_MAX)
+      return;
     if (first.pace() !== "idle" || moreError() !== undefined) return;
     const mine = new AbortController();
     paging = mine;
@@ -114,38 +120,52 @@ export function createRows(scope: Accessor<Scope | null>, run: Accessor<number>,
     });
   };
 
-  const tailed = createMemo(() => (live() ? scope()?.q ?? null : null));
-  createEffect(on([tailed, visible], ([q, seen]) => {
-    if (q === null) return void setTail("off");
-    if (!seen) return void setTail("paused");
-    let source: EventSource | undefined;
-    let timer = 0;
-    setTail("connecting");
-    const connect = () => {
-      source = new EventSource(api.tailAddress(q));
-      source.addEventListener("open", () => setTail("live"));
-      source.addEventListener("rows", (event: MessageEvent<string>) => prepend(JSON.parse(event.data) as TailRows));
-      source.addEventListener("error", () => {
-        setTail("reconnecting");
-        // The browser tries again by itself unless the server refused.
-        if (source?.readyState !== EventSource.CLOSED) return;
-        timer = window.setTimeout(connect, RECONNECT_AFTER_MS);
+  const tailed = createMemo(() => (live() ? (scope()?.q ?? null) : null));
+  createEffect(
+    on([tailed, visible], ([q, seen]) => {
+      if (q === null) return void setTail("off");
+      if (!seen) return void setTail("paused");
+      let source: EventSource | undefined;
+      let timer = 0;
+      setTail("connecting");
+      const connect = () => {
+        source = new EventSource(api.tailAddress(q));
+        source.addEventListener("open", () => setTail("live"));
+        source.addEventListener("rows", (event: MessageEvent<string>) => prepend(JSON.parse(event.data) as TailRows));
+        source.addEventListener("error", () => {
+          setTail("reconnecting");
+          // The browser tries again by itself unless the server refused.
+          if (source?.readyState !== EventSource.CLOSED) return;
+          timer = window.setTimeout(connect, RECONNECT_AFTER_MS);
+        });
+      };
+      connect();
+      onCleanup(() => {
+        window.clearTimeout(timer);
+        source?.close();
       });
-    };
-    connect();
-    onCleanup(() => {
-      window.clearTimeout(timer);
-      source?.close();
-    });
-  }));
-  createEffect(on(tailed, () => {
-    setSkipped(0);
-    setArrived(0);
-  }));
+    }),
+  );
+  createEffect(
+    on(tailed, () => {
+      setSkipped(0);
+      setArrived(0);
+    }),
+  );
   onCleanup(() => paging?.abort());
 
   return {
-    rows, range, first, more, loadingMore, moreError, epoch, tail, skipped, arrived, fresh,
+    rows,
+    range,
+    first,
+    more,
+    loadingMore,
+    moreError,
+    epoch,
+    tail,
+    skipped,
+    arrived,
+    fresh,
     complete: () => next() === null || rows().length >= ROWS_MAX,
   };
 }

@@ -33,7 +33,10 @@ const shared = createRoot(() => {
   const tick = createTicker(STATUS_EVERY_MS, () => true);
   const [empty, setEmpty] = createSignal(false);
   const soon = createTicker(FIRST_QUERY_EVERY_MS, empty);
-  const status = createQuery(() => (session() === "in" ? `${tick()} ${soon()}` : null), (_, signal) => api.status(signal));
+  const status = createQuery(
+    () => (session() === "in" ? `${tick()} ${soon()}` : null),
+    (_, signal) => api.status(signal),
+  );
   createEffect(() => setEmpty(status.data()?.log.rows === 0));
   return {
     status,

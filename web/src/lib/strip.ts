@@ -7,7 +7,9 @@ export const LEVELS = 8;
 export function levels(counts: readonly number[]): Uint8Array {
   const max = counts.reduce((most, one) => Math.max(most, one), 0);
   // A square root keeps small counts visible beside a burst.
-  return Uint8Array.from(counts, (count) => (count <= 0 || max === 0 ? 0 : Math.max(1, Math.round(LEVELS * Math.sqrt(count / max)))));
+  return Uint8Array.from(counts, (count) =>
+    count <= 0 || max === 0 ? 0 : Math.max(1, Math.round(LEVELS * Math.sqrt(count / max))),
+  );
 }
 
 /** How opaque a level is painted. */
@@ -26,7 +28,14 @@ export function cellAt(place: number, cells: number): number {
 }
 
 /** The instants a run of cells covers, kept within the range asked. */
-export function cellSpan(a: number, b: number, starts: readonly number[], stepMs: number, from: number, to: number): [number, number] {
+export function cellSpan(
+  a: number,
+  b: number,
+  starts: readonly number[],
+  stepMs: number,
+  from: number,
+  to: number,
+): [number, number] {
   const [first, last] = a <= b ? [a, b] : [b, a];
   const start = starts[first] ?? from;
   const end = (starts[last] ?? to) + stepMs;

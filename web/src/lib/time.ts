@@ -53,7 +53,10 @@ export function isAbsolute(range: TimeRange): boolean {
 /** The range between two instants, fixed, in whole milliseconds. */
 export function absolute(from: number, to: number): TimeRange {
   const [first, last] = from <= to ? [from, to] : [to, from];
-  return { from: new Date(Math.floor(first)).toISOString(), to: new Date(Math.max(Math.ceil(last), first + 1)).toISOString() };
+  return {
+    from: new Date(Math.floor(first)).toISOString(),
+    to: new Date(Math.max(Math.ceil(last), first + 1)).toISOString(),
+  };
 }
 
 /** The range of the same length before (-1) or after (+1); never beyond now. */
@@ -70,7 +73,8 @@ export function widen(range: TimeRange, now: number): TimeRange {
   const length = to - from;
   if (isMoving(range)) {
     const seconds = Math.round((2 * length) / 1000);
-    const larger = seconds % 86_400 === 0 ? `${seconds / 86_400}d` : seconds % 3600 === 0 ? `${seconds / 3600}h` : `${seconds}s`;
+    const larger =
+      seconds % 86_400 === 0 ? `${seconds / 86_400}d` : seconds % 3600 === 0 ? `${seconds / 3600}h` : `${seconds}s`;
     return { from: `now-${larger}`, to: "now" };
   }
   const end = Math.min(to + length / 2, Math.max(now, to));
@@ -86,8 +90,8 @@ export function toLocalInput(ms: number): string {
 /** A round step between ticks so that about `wanted` fit into a length. */
 export function tickStep(length: number, wanted: number): number {
   const steps = [
-    1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000, 7_200_000,
-    10_800_000, 21_600_000, 43_200_000, 86_400_000, 172_800_000, 604_800_000, 1_209_600_000, 2_592_000_000,
+    1000, 2000, 5000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000, 900_000, 1_800_000, 3_600_000,
+    7_200_000, 10_800_000, 21_600_000, 43_200_000, 86_400_000, 172_800_000, 604_800_000, 1_209_600_000, 2_592_000_000,
   ];
   return steps.find((step) => length / step <= wanted) ?? 7_776_000_000;
 }
@@ -97,6 +101,7 @@ export function ticks(from: number, to: number, wanted: number): number[] {
   const step = tickStep(to - from, wanted);
   const offset = new Date(from).getTimezoneOffset() * 60_000;
   const marks: number[] = [];
-  for (let at = Math.ceil((from - offset) / step) * step + offset; at <= to && marks.length < 100; at += step) marks.push(at);
+  for (let at = Math.ceil((from - offset) / step) * step + offset; at <= to && marks.length < 100; at += step)
+    marks.push(at);
   return marks;
 }

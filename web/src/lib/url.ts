@@ -23,7 +23,13 @@ export interface State {
 }
 
 export const INITIAL: State = {
-  page: "overview", q: "", ...DEFAULT_RANGE, sel: "", live: false, by: "code", chart: "both",
+  page: "overview",
+  q: "",
+  ...DEFAULT_RANGE,
+  sel: "",
+  live: false,
+  by: "code",
+  chart: "both",
 };
 
 const PATHS: Record<Exclude<Page, "missing">, string> = { overview: "/", log: "/log" };
@@ -40,7 +46,8 @@ export function parse(pathname: string, search: string): State {
     return instant(text, 0) === null ? DEFAULT_RANGE[name] : text;
   };
   const path = pathname.length > 1 ? pathname.replace(/\/+$/, "") : pathname;
-  const page: Page = path === "/" || path === "" || path === "/index.html" ? "overview" : path === "/log" ? "log" : "missing";
+  const page: Page =
+    path === "/" || path === "" || path === "/index.html" ? "overview" : path === "/log" ? "log" : "missing";
   return {
     page,
     q: params.get("q") ?? "",

@@ -6,7 +6,13 @@ export const OVERSCAN = 8;
 export const ROWS_MAX = 500_000;
 
 /** First and one-past-last row for a scroller at `top` that shows `height` pixels. */
-export function visibleRows(top: number, height: number, rowHeight: number, total: number, overscan = OVERSCAN): [number, number] {
+export function visibleRows(
+  top: number,
+  height: number,
+  rowHeight: number,
+  total: number,
+  overscan = OVERSCAN,
+): [number, number] {
   const first = Math.max(0, Math.min(Math.floor(top / rowHeight) - overscan, total));
   const last = Math.min(total, Math.ceil((Math.max(0, top) + Math.max(0, height)) / rowHeight) + overscan);
   return [first, Math.max(first, last)];

@@ -30,8 +30,19 @@ const FACETS_KEY = "nameward.facets";
 /** A screen reader hears of new rows at most this often. */
 const SAY_EVERY_MS = 10_000;
 
-const CHART_TITLES: Record<Chart, string> = { both: "Chart and strip", stack: "Chart", strip: "Strip", none: "No chart" };
-const BY_TITLES: Record<By, string> = { code: "Return code", action: "Action", outcome: "Outcome", transport: "Transport", cache: "Cache" };
+const CHART_TITLES: Record<Chart, string> = {
+  both: "Chart and strip",
+  stack: "Chart",
+  strip: "Strip",
+  none: "No chart",
+};
+const BY_TITLES: Record<By, string> = {
+  code: "Return code",
+  action: "Action",
+  outcome: "Outcome",
+  transport: "Transport",
+  cache: "Cache",
+};
 
 function openFacets(): Set<string> {
   try {
@@ -69,7 +80,10 @@ export function Log(): JSX.Element {
     ({ scope: at, by }, signal) => api.series(at, by, POINTS, signal),
   );
   const facets = createQuery(
-    () => ({ ...key(), fields: FACETS.map((facet) => facet.field).filter((field) => field === "code" || facetsOpen().has(field)) }),
+    () => ({
+      ...key(),
+      fields: FACETS.map((facet) => facet.field).filter((field) => field === "code" || facetsOpen().has(field)),
+    }),
     ({ scope: at, fields }, signal) => api.facets(at, fields, FACET_VALUES, signal),
   );
   const whole = createQuery(
@@ -91,7 +105,8 @@ export function Log(): JSX.Element {
     const base = draft() === route().q || !faultless() ? route().q : draft();
     search(withFilter(faultless() ? base : "", field, value, mode, canonical));
   };
-  const setRange = (range: TimeRange) => go({ from: range.from, to: range.to, sel: "", live: route().live && range.to === "now" });
+  const setRange = (range: TimeRange) =>
+    go({ from: range.from, to: range.to, sel: "", live: route().live && range.to === "now" });
   const setLive = (live: boolean) => {
     // The live end is now: a range that ended earlier starts over with the usual hour.
     const range = isMoving(route()) ? {} : { from: "now-1h", to: "now" };
@@ -109,9 +124,14 @@ export function Log(): JSX.Element {
 
   // A new install waits for its first query.
   const isNew = () => status.data()?.log.rows === 0 && rows.rows().length === 0 && rows.first.error() === undefined;
-  createEffect(on(() => status.data()?.log.rows, (now, before) => {
-    if (before === 0 && now !== undefined && now > 0) setRun((n) => n + 1);
-  }));
+  createEffect(
+    on(
+      () => status.data()?.log.rows,
+      (now, before) => {
+        if (before === 0 && now !== undefined && now > 0) setRun((n) => n + 1);
+      },
+    ),
+  );
 
   onMount(() => {
     const keys: Record<string, () => void> = {
@@ -160,11 +180,33 @@ export function Log(): JSX.Element {
           ref={(element) => (input = element)}
         />
         <div class="log-controls">
-          <RangePicker range={route()} resolved={resolved()} onChange={setRange} ref={(button) => (rangeButton = button)} />
-          <button type="button" class="button live-button" classList={{ on: route().live }} aria-pressed={route().live} title="Show queries as they come  l" onClick={() => setLive(!route().live)}>
-            <Icon name={route().live ? "pause" : "play"} />Live
+          <RangePicker
+            range={route()}
+            resolved={resolved()}
+            onChange={setRange}
+            ref={(button) => (rangeButton = button)}
+          />
+          <button
+            type="button"
+            class="button live-button"
+            classList={{ on: route().live }}
+            aria-pressed={route().live}
+            title="Show queries as they come  l"
+            onClick={() => setLive(!route().live)}
+          >
+            <Icon name={route().live ? "pause" : "play"} />
+            Live
           </button>
-          <button type="button" class="button facets-button" aria-label="Filters" aria-expanded={drawerFacets()} onClick={() => setDrawerFacets(!drawerFacets())}><Icon name="filter" /><span>Filters</span></button>
+          <button
+            type="button"
+            class="button facets-button"
+            aria-label="Filters"
+            aria-expanded={drawerFacets()}
+            onClick={() => setDrawerFacets(!drawerFacets())}
+          >
+            <Icon name="filter" />
+            <span>Filters</span>
+          </button>
         </div>
       </div>
       <Chips q={route().q} onSearch={search} />
@@ -172,10 +214,19 @@ export function Log(): JSX.Element {
         <aside class="facets" classList={{ shown: drawerFacets() }} aria-label="Filters">
           <div class="facets-head">
             <h2>Filters</h2>
-            <button type="button" class="icon-button" aria-label="Close the filters" onClick={() => setDrawerFacets(false)}><Icon name="close" /></button>
+            <button
+              type="button"
+              class="icon-button"
+              aria-label="Close the filters"
+              onClick={() => setDrawerFacets(false)}
+            >
+              <Icon name="close" />
+            </button>
           </div>
           <Pending query={facets} />
-          <Show when={facets.error()?.status === 422 ? undefined : facets.error()}>{(error) => <Failed error={error()} onRetry={facets.reload} what="The filters" />}</Show>
+          <Show when={facets.error()?.status === 422 ? undefined : facets.error()}>
+            {(error) => <Failed error={error()} onRetry={facets.reload} what="The filters" />}
+          </Show>
           <Facets reply={facets.data()} q={route().q} open={facetsOpen()} onOpen={rememberFacet} onFilter={filter} />
         </aside>
         <section class="log-main" aria-label="Queries">
@@ -183,7 +234,9 @@ export function Log(): JSX.Element {
             <Show when={route().chart !== "none" && faultless()}>
               <div class="log-chart">
                 <Pending query={series} />
-                <Show when={series.error()?.status === 422 ? undefined : series.error()}>{(error) => <Failed error={error()} onRetry={series.reload} what="The chart" />}</Show>
+                <Show when={series.error()?.status === 422 ? undefined : series.error()}>
+                  {(error) => <Failed error={error()} onRetry={series.reload} what="The chart" />}
+                </Show>
                 <Show when={series.data()} fallback={<div class="chart-placeholder" />}>
                   {(reply) => (
                     <TimePanel
@@ -197,24 +250,48 @@ export function Log(): JSX.Element {
                       dim={series.pace() === "slow" || series.pace() === "very slow"}
                       hrefOf={(value) => href({ q: withFilter(route().q, route().by, value, "only", canonical) })}
                       onSelect={(from, to, value) => {
-                        const q = value === null ? route().q : withFilter(route().q, route().by, value, "only", canonical);
+                        const q =
+                          value === null ? route().q : withFilter(route().q, route().by, value, "only", canonical);
                         // A cell of a value that is chosen already narrows the time only.
-                        go({ ...absolute(from, to), q: q.length < route().q.length ? route().q : q, sel: "", live: false });
+                        go({
+                          ...absolute(from, to),
+                          q: q.length < route().q.length ? route().q : q,
+                          sel: "",
+                          live: false,
+                        });
                       }}
                     />
                   )}
                 </Show>
               </div>
             </Show>
-            <ResultLine rows={rows} total={total()} whole={route().q === "" ? total() : whole.data()?.total ?? total()} took={facets.data()?.took_ms} resolved={resolved()} />
+            <ResultLine
+              rows={rows}
+              total={total()}
+              whole={route().q === "" ? total() : (whole.data()?.total ?? total())}
+              took={facets.data()?.took_ms}
+              resolved={resolved()}
+            />
             <Show when={rows.first.error()?.status === 422 ? undefined : rows.first.error()}>
               {(error) => <Failed error={error()} onRetry={rows.first.reload} what="The queries" />}
             </Show>
             <Pending query={rows.first} />
-            <Show when={faultless()} fallback={<Unreadable reason={rows.first.error()?.faults[0]?.message ?? rows.first.error()?.detail ?? ""} />}>
+            <Show
+              when={faultless()}
+              fallback={
+                <Unreadable reason={rows.first.error()?.faults[0]?.message ?? rows.first.error()?.detail ?? ""} />
+              }
+            >
               <Show
                 when={rows.rows().length > 0 || rows.range() === undefined || rows.first.error() !== undefined}
-                fallback={<NothingFound scope={scope()} onSearch={search} onWiden={() => setRange(widen(route(), Date.now()))} wider="Search twice the time" />}
+                fallback={
+                  <NothingFound
+                    scope={scope()}
+                    onSearch={search}
+                    onWiden={() => setRange(widen(route(), Date.now()))}
+                    wider="Search twice the time"
+                  />
+                }
               >
                 <Table
                   rows={rows.rows()}
@@ -222,7 +299,11 @@ export function Log(): JSX.Element {
                   total={total()}
                   sel={route().sel}
                   long={(resolved()?.to ?? 0) - (resolved()?.from ?? 0) > DAY_MS}
-                  dim={rows.first.pace() === "slow" || rows.first.pace() === "very slow" || rows.first.error() !== undefined}
+                  dim={
+                    rows.first.pace() === "slow" ||
+                    rows.first.pace() === "very slow" ||
+                    rows.first.error() !== undefined
+                  }
                   fresh={rows.fresh}
                   onOpen={(row) => go({ sel: row.id }, route().sel === "" ? "push" : "replace")}
                   onFilter={filter}
@@ -257,63 +338,149 @@ function Chips(props: { q: string; onSearch: (q: string) => void }): JSX.Element
   return (
     <Show when={props.q.trim() !== ""}>
       <ul class="chips" aria-label="Terms of the search">
-        <Show when={!read().either} fallback={<li class="chip"><Coloured text={props.q} /><button type="button" class="chip-drop" aria-label="Drop the search" title="Drop" onClick={() => props.onSearch("")}><Icon name="close" /></button></li>}>
+        <Show
+          when={!read().either}
+          fallback={
+            <li class="chip">
+              <Coloured text={props.q} />
+              <button
+                type="button"
+                class="chip-drop"
+                aria-label="Drop the search"
+                title="Drop"
+                onClick={() => props.onSearch("")}
+              >
+                <Icon name="close" />
+              </button>
+            </li>
+          }
+        >
           <For each={read().terms}>
             {(term, index) => (
               <li class="chip" classList={{ negated: term.negated }}>
-                <button type="button" class="chip-turn" aria-label={`${term.negated ? "Keep to" : "Leave out"} ${term.text}`} title={term.negated ? "Keep to this instead" : "Leave this out instead"} onClick={() => props.onSearch(withNegated(props.q, index()))}>
+                <button
+                  type="button"
+                  class="chip-turn"
+                  aria-label={`${term.negated ? "Keep to" : "Leave out"} ${term.text}`}
+                  title={term.negated ? "Keep to this instead" : "Leave this out instead"}
+                  onClick={() => props.onSearch(withNegated(props.q, index()))}
+                >
                   <Icon name={term.negated ? "minus" : "plus"} />
                 </button>
                 <Coloured text={term.negated ? term.text.replace(/^(?:[-!]|NOT\s+)\s*/, "") : term.text} />
-                <button type="button" class="chip-drop" aria-label={`Drop ${term.text}`} title="Drop" onClick={() => props.onSearch(withoutTerm(props.q, index()))}><Icon name="close" /></button>
+                <button
+                  type="button"
+                  class="chip-drop"
+                  aria-label={`Drop ${term.text}`}
+                  title="Drop"
+                  onClick={() => props.onSearch(withoutTerm(props.q, index()))}
+                >
+                  <Icon name="close" />
+                </button>
               </li>
             )}
           </For>
         </Show>
-        <Show when={read().terms.length > 1}><li><button type="button" class="link" onClick={() => props.onSearch("")}>Clear all</button></li></Show>
+        <Show when={!read().either && read().terms.length > 1}>
+          <li>
+            <button type="button" class="link" onClick={() => props.onSearch("")}>
+              Clear all
+            </button>
+          </li>
+        </Show>
       </ul>
     </Show>
   );
 }
 
 function Coloured(props: { text: string }): JSX.Element {
-  return <code><For each={tokenize(props.text)}>{(token) => <span class={`tok-${token.kind}`}>{props.text.slice(token.start, token.end)}</span>}</For></code>;
+  return (
+    <code>
+      <For each={tokenize(props.text)}>
+        {(token) => <span class={`tok-${token.kind}`}>{props.text.slice(token.start, token.end)}</span>}
+      </For>
+    </code>
+  );
 }
 
-function ResultLine(props: { rows: Rows; total: number; whole: number; took: number | undefined; resolved: { from: number; to: number } | null }): JSX.Element {
+function ResultLine(props: {
+  rows: Rows;
+  total: number;
+  whole: number;
+  took: number | undefined;
+  resolved: { from: number; to: number } | null;
+}): JSX.Element {
   const [said, setSaid] = createSignal("");
   let last = 0;
-  createEffect(on(() => props.rows.arrived(), (arrived) => {
-    if (arrived === 0 || Date.now() - last < SAY_EVERY_MS) return;
-    last = Date.now();
-    setSaid(`${count(arrived)} new queries`);
-  }));
+  createEffect(
+    on(
+      () => props.rows.arrived(),
+      (arrived) => {
+        if (arrived === 0 || Date.now() - last < SAY_EVERY_MS) return;
+        last = Date.now();
+        setSaid(`${count(arrived)} new queries`);
+      },
+    ),
+  );
   const tail = () => props.rows.tail();
   return (
     <div class="result-line">
       <p>
         <b>{count(props.total)}</b>
-        <Show when={props.whole !== props.total}> of {count(props.whole)}</Show> {props.whole === 1 ? "query" : "queries"}
-        <Show when={props.took !== undefined}><span class="muted took"> · {milliseconds(props.took)}</span></Show>
-        <Show when={props.resolved}>{(at) => <span class="muted result-range"> · {span(at().from, at().to)} {zone(at().to)}</span>}</Show>
+        <Show when={props.whole !== props.total}> of {count(props.whole)}</Show>{" "}
+        {props.whole === 1 ? "query" : "queries"}
+        <Show when={props.took !== undefined}>
+          <span class="muted took"> · {milliseconds(props.took)}</span>
+        </Show>
+        <Show when={props.resolved}>
+          {(at) => (
+            <span class="muted result-range">
+              {" "}
+              · {span(at().from, at().to)} {zone(at().to)}
+            </span>
+          )}
+        </Show>
       </p>
       <Show when={tail() !== "off"}>
         <span class={`tail tail-${tail()}`}>
           <span class="dot" />
-          {tail() === "live" ? `Live, ${count(props.rows.arrived())} new` : tail() === "paused" ? "Paused while hidden" : tail() === "connecting" ? "Connecting…" : "Reconnecting…"}
+          {tail() === "live"
+            ? `Live, ${count(props.rows.arrived())} new`
+            : tail() === "paused"
+              ? "Paused while hidden"
+              : tail() === "connecting"
+                ? "Connecting…"
+                : "Reconnecting…"}
           <Show when={props.rows.skipped() > 0}>, {count(props.rows.skipped())} skipped</Show>
         </span>
       </Show>
-      <span class="off-screen" aria-live="polite">{said()}</span>
+      <span class="off-screen" aria-live="polite">
+        {said()}
+      </span>
       <div class="result-tools">
-        <Show when={isAbsolute(route())}><button type="button" class="button small" onClick={() => go({ from: "now-1h", to: "now" })}>Back to now</button></Show>
-        <label class="select"><span class="off-screen">Chart by</span>
-          <select value={route().by} onChange={(event) => go({ by: BYS.find((by) => by === event.currentTarget.value) ?? "code" }, "replace")} disabled={route().chart === "none"}>
+        <Show when={isAbsolute(route())}>
+          <button type="button" class="button small" onClick={() => go({ from: "now-1h", to: "now" })}>
+            Back to now
+          </button>
+        </Show>
+        <label class="select">
+          <span class="off-screen">Chart by</span>
+          <select
+            value={route().by}
+            onChange={(event) => go({ by: BYS.find((by) => by === event.currentTarget.value) ?? "code" }, "replace")}
+            disabled={route().chart === "none"}
+          >
             <For each={BYS}>{(by) => <option value={by}>By {BY_TITLES[by].toLowerCase()}</option>}</For>
           </select>
         </label>
-        <label class="select"><span class="off-screen">Chart</span>
-          <select value={route().chart} onChange={(event) => go({ chart: CHARTS.find((chart) => chart === event.currentTarget.value) ?? "both" }, "replace")}>
+        <label class="select">
+          <span class="off-screen">Chart</span>
+          <select
+            value={route().chart}
+            onChange={(event) =>
+              go({ chart: CHARTS.find((chart) => chart === event.currentTarget.value) ?? "both" }, "replace")
+            }
+          >
             <For each={CHARTS}>{(chart) => <option value={chart}>{CHART_TITLES[chart]}</option>}</For>
           </select>
         </label>
@@ -326,8 +493,21 @@ function TableFoot(props: { rows: Rows }): JSX.Element {
   return (
     <Show when={props.rows.rows().length > 0}>
       <div class="grid-foot" role="presentation">
-        <Show when={props.rows.moreError()} fallback={props.rows.loadingMore() ? "Reading older queries…" : props.rows.complete() ? "No older queries in this range" : ""}>
-          {(error) => <span class="bad">{error().title}: {error().detail}</span>}
+        <Show
+          when={props.rows.moreError()}
+          fallback={
+            props.rows.loadingMore()
+              ? "Reading older queries…"
+              : props.rows.complete()
+                ? "No older queries in this range"
+                : ""
+          }
+        >
+          {(error) => (
+            <span class="bad">
+              {error().title}: {error().detail}
+            </span>
+          )}
         </Show>
       </div>
     </Show>

@@ -3,7 +3,18 @@
 import { createMemo, createSignal, For, Index, Show, type JSX } from "solid-js";
 import { api, type Count, type Figures, type Scope, type SeriesReply, type Summary } from "../api.ts";
 import { codeShade, cssShade, lineShade, type Shade } from "../lib/codes.ts";
-import { EMPTY, change, compact, count, milliseconds, percent, span, splitDomain, zone, type Change } from "../lib/format.ts";
+import {
+  EMPTY,
+  change,
+  compact,
+  count,
+  milliseconds,
+  percent,
+  span,
+  splitDomain,
+  zone,
+  type Change,
+} from "../lib/format.ts";
 import { burstsOf } from "../lib/bursts.ts";
 import { createQuery, type Query } from "../lib/query.ts";
 import { fresh, go, route } from "../lib/router.ts";
@@ -40,7 +51,8 @@ export function Overview(): JSX.Element {
   const moving = createMemo(() => isMoving(route()));
   const tick = createTicker(REFRESH_EVERY_MS, moving);
   const key = () => ({ scope: scope(), tick: tick() });
-  const top = (q: string, field: string) => createQuery(key, ({ scope: at }, signal) => api.top({ ...at, q }, field, TOP, signal));
+  const top = (q: string, field: string) =>
+    createQuery(key, ({ scope: at }, signal) => api.top({ ...at, q }, field, TOP, signal));
 
   const summary = createQuery(key, ({ scope: at }, signal) => api.summary(at, signal));
   const series = createQuery(key, ({ scope: at }, signal) => api.series(at, "code", POINTS, signal));
@@ -53,7 +65,8 @@ export function Overview(): JSX.Element {
 
   const range = () => summary.data()?.range ?? series.data()?.range;
   /** The log with a search, over exactly the range the figure was counted in. */
-  const log = (q: string, over = range()) => fresh({ page: "log", q, ...(over === undefined ? scope() : { from: over.from, to: over.to }) });
+  const log = (q: string, over = range()) =>
+    fresh({ page: "log", q, ...(over === undefined ? scope() : { from: over.from, to: over.to }) });
   const resolved = () => {
     const now = range();
     return now === undefined ? null : { from: Date.parse(now.from), to: Date.parse(now.to) };
@@ -65,14 +78,22 @@ export function Overview(): JSX.Element {
       <div class="page-head">
         <h1>Overview</h1>
         <span class="page-range muted">
-          <Show when={resolved()}>{(at) => <>{span(at().from, at().to)} <span class="zone">{zone(at().to)}</span></>}</Show>
+          <Show when={resolved()}>
+            {(at) => (
+              <>
+                {span(at().from, at().to)} <span class="zone">{zone(at().to)}</span>
+              </>
+            )}
+          </Show>
         </span>
         <RangePicker range={route()} resolved={resolved()} onChange={(next) => go(next)} />
       </div>
       <Show when={!isNew()} fallback={<FirstQuery />}>
         <section aria-label="Figures">
           <Pending query={summary} />
-          <Show when={summary.error()}>{(error) => <Failed error={error()} onRetry={summary.reload} what="The figures" />}</Show>
+          <Show when={summary.error()}>
+            {(error) => <Failed error={error()} onRetry={summary.reload} what="The figures" />}
+          </Show>
           <Show when={summary.data()} fallback={<div class="figures placeholder" />}>
             {(now) => <FigureRow figures={figuresOf(now(), series.data(), actions.data(), caches.data(), log)} />}
           </Show>
@@ -83,18 +104,53 @@ export function Overview(): JSX.Element {
           <div class="side">
             <Changes series={series} />
             <section class="card">
-              <div class="card-head"><h2>Upstreams</h2></div>
-              <Show when={status.error()}>{(error) => <Failed error={error()} onRetry={status.reload} what="The upstreams" />}</Show>
-              <Show when={status.data()}>{(now) => <Upstreams status={now()} hrefOf={(name) => log(`upstream:${valueText(name)}`)} />}</Show>
+              <div class="card-head">
+                <h2>Upstreams</h2>
+              </div>
+              <Show when={status.error()}>
+                {(error) => <Failed error={error()} onRetry={status.reload} what="The upstreams" />}
+              </Show>
+              <Show when={status.data()}>
+                {(now) => <Upstreams status={now()} hrefOf={(name) => log(`upstream:${valueText(name)}`)} />}
+              </Show>
             </section>
           </div>
         </div>
 
         <div class="tops">
-          <Top title="Top domains" query={domains} log={log} q={(value) => `reg_domain:${valueText(value)}`} domain shade={lineShade("action", "pass", null, 0)} />
-          <Top title="Top blocked" query={blocked} log={log} q={(value) => `action:block domain:${valueText(`=${value}`)}`} all="action:block" domain shade={lineShade("action", "block", null, 0)} />
-          <Top title="Top clients" query={clients} log={log} q={(value) => `client:${valueText(value)}`} shade={lineShade("cache", "hit", null, 0)} />
-          <Top title="Failing domains" query={failing} log={log} q={(value) => `code:SERVFAIL reg_domain:${valueText(value)}`} all="code:SERVFAIL" domain shade={codeShade("SERVFAIL")} />
+          <Top
+            title="Top domains"
+            query={domains}
+            log={log}
+            q={(value) => `reg_domain:${valueText(value)}`}
+            domain
+            shade={lineShade("action", "pass", null, 0)}
+          />
+          <Top
+            title="Top blocked"
+            query={blocked}
+            log={log}
+            q={(value) => `action:block domain:${valueText(`=${value}`)}`}
+            all="action:block"
+            domain
+            shade={lineShade("action", "block", null, 0)}
+          />
+          <Top
+            title="Top clients"
+            query={clients}
+            log={log}
+            q={(value) => `client:${valueText(value)}`}
+            shade={lineShade("cache", "hit", null, 0)}
+          />
+          <Top
+            title="Failing domains"
+            query={failing}
+            log={log}
+            q={(value) => `code:SERVFAIL reg_domain:${valueText(value)}`}
+            all="code:SERVFAIL"
+            domain
+            shade={codeShade("SERVFAIL")}
+          />
         </div>
       </Show>
     </main>
@@ -106,55 +162,101 @@ function line(series: SeriesReply | undefined, value: string): number[] {
 }
 
 function all(series: SeriesReply | undefined): number[] {
-  return (series?.starts ?? []).map((_, index) => (series?.lines ?? []).reduce((sum, one) => sum + (one.counts[index] ?? 0), 0));
+  return (series?.starts ?? []).map((_, index) =>
+    (series?.lines ?? []).reduce((sum, one) => sum + (one.counts[index] ?? 0), 0),
+  );
 }
 
 /** Few enough points for a line of 100 pixels. */
 function thin(values: number[], wanted = 45): number[] {
   const step = Math.max(1, Math.ceil(values.length / wanted));
   const sums: number[] = [];
-  for (let at = 0; at < values.length; at += step) sums.push(values.slice(at, at + step).reduce((sum, one) => sum + one, 0) / Math.min(step, values.length - at));
+  for (let at = 0; at < values.length; at += step)
+    sums.push(values.slice(at, at + step).reduce((sum, one) => sum + one, 0) / Math.min(step, values.length - at));
   return sums;
 }
 
 function figuresOf(
-  now: Summary, codesSeries: SeriesReply | undefined, actions: SeriesReply | undefined, caches: SeriesReply | undefined,
+  now: Summary,
+  codesSeries: SeriesReply | undefined,
+  actions: SeriesReply | undefined,
+  caches: SeriesReply | undefined,
   log: (q: string, over?: Summary["range"]) => string,
 ): Figure[] {
   const { current, previous } = now;
   const share = (part: (figures: Figures) => number) =>
-    change(current.queries === 0 ? null : part(current) / current.queries, previous.queries === 0 ? null : part(previous) / previous.queries);
+    change(
+      current.queries === 0 ? null : part(current) / current.queries,
+      previous.queries === 0 ? null : part(previous) / previous.queries,
+    );
   const to = (q: string) => log(q, now.range);
   const hits = line(caches, "hit").map((hit, index) => hit + (line(caches, "stale")[index] ?? 0));
   return [
     {
-      title: "Queries", value: compact(current.queries), change: change(current.queries, previous.queries), sense: "plain", href: to(""),
+      title: "Queries",
+      value: compact(current.queries),
+      change: change(current.queries, previous.queries),
+      sense: "plain",
+      href: to(""),
       spark: { values: thin(all(codesSeries)), shade: codeShade("NOERROR") },
     },
     {
-      title: "Blocked", value: percent(current.blocked, current.queries), change: share((one) => one.blocked), sense: "plain",
-      href: to("action:block"), spark: { values: thin(line(actions, "block")), shade: lineShade("action", "block", null, 0) }, about: count(current.blocked),
+      title: "Blocked",
+      value: percent(current.blocked, current.queries),
+      change: share((one) => one.blocked),
+      sense: "plain",
+      href: to("action:block"),
+      spark: { values: thin(line(actions, "block")), shade: lineShade("action", "block", null, 0) },
+      about: count(current.blocked),
     },
     {
-      title: "SERVFAIL", value: percent(current.servfail, current.queries), change: share((one) => one.servfail), sense: "bad",
-      href: to("code:SERVFAIL"), spark: { values: thin(line(codesSeries, "SERVFAIL")), shade: codeShade("SERVFAIL") }, about: count(current.servfail),
+      title: "SERVFAIL",
+      value: percent(current.servfail, current.queries),
+      change: share((one) => one.servfail),
+      sense: "bad",
+      href: to("code:SERVFAIL"),
+      spark: { values: thin(line(codesSeries, "SERVFAIL")), shade: codeShade("SERVFAIL") },
+      about: count(current.servfail),
     },
     {
-      title: "NXDOMAIN", value: percent(current.nxdomain, current.queries), change: share((one) => one.nxdomain), sense: "plain",
-      href: to("code:NXDOMAIN"), spark: { values: thin(line(codesSeries, "NXDOMAIN")), shade: codeShade("NXDOMAIN") }, about: count(current.nxdomain),
+      title: "NXDOMAIN",
+      value: percent(current.nxdomain, current.queries),
+      change: share((one) => one.nxdomain),
+      sense: "plain",
+      href: to("code:NXDOMAIN"),
+      spark: { values: thin(line(codesSeries, "NXDOMAIN")), shade: codeShade("NXDOMAIN") },
+      about: count(current.nxdomain),
     },
     {
-      title: "Cache hits", value: percent(current.cache_hits, current.queries), change: share((one) => one.cache_hits), sense: "good",
-      href: to("cache:hit,stale"), spark: { values: thin(hits), shade: lineShade("cache", "hit", null, 0) }, about: count(current.cache_hits),
+      title: "Cache hits",
+      value: percent(current.cache_hits, current.queries),
+      change: share((one) => one.cache_hits),
+      sense: "good",
+      href: to("cache:hit,stale"),
+      spark: { values: thin(hits), shade: lineShade("cache", "hit", null, 0) },
+      about: count(current.cache_hits),
     },
     {
-      title: "Latency p50", value: milliseconds(current.latency_p50_ms), change: change(current.latency_p50_ms, previous.latency_p50_ms), sense: "bad", href: to(""),
+      title: "Latency p50",
+      value: milliseconds(current.latency_p50_ms),
+      change: change(current.latency_p50_ms, previous.latency_p50_ms),
+      sense: "bad",
+      href: to(""),
     },
     {
-      title: "Latency p95", value: milliseconds(current.latency_p95_ms), change: change(current.latency_p95_ms, previous.latency_p95_ms), sense: "bad",
+      title: "Latency p95",
+      value: milliseconds(current.latency_p95_ms),
+      change: change(current.latency_p95_ms, previous.latency_p95_ms),
+      sense: "bad",
       href: to(current.latency_p95_ms === null ? "" : `latency:>=${Number(current.latency_p95_ms.toPrecision(3))}ms`),
     },
-    { title: "Clients", value: compact(current.clients), change: change(current.clients, previous.clients), sense: "plain", href: to("") },
+    {
+      title: "Clients",
+      value: compact(current.clients),
+      change: change(current.clients, previous.clients),
+      sense: "plain",
+      href: to(""),
+    },
   ];
 }
 
@@ -169,10 +271,16 @@ function FigureRow(props: { figures: Figure[] }): JSX.Element {
               <span class="figure-value">{figure().value}</span>
               <span class="figure-foot">
                 <Show when={figure().change} fallback={<span class="change same">{figure().about ?? EMPTY}</span>}>
-                  {(now) => <span class={`change ${now().direction} sense-${figure().sense}`} title="Against the period before">{now().text}</span>}
+                  {(now) => (
+                    <span class={`change ${now().direction} sense-${figure().sense}`} title="Against the period before">
+                      {now().text}
+                    </span>
+                  )}
                 </Show>
               </span>
-              <Show when={figure().spark}>{(spark) => <Sparkline values={spark().values} shade={spark().shade} />}</Show>
+              <Show when={figure().spark}>
+                {(spark) => <Sparkline values={spark().values} shade={spark().shade} />}
+              </Show>
             </a>
           </li>
         )}
@@ -181,7 +289,10 @@ function FigureRow(props: { figures: Figure[] }): JSX.Element {
   );
 }
 
-function CodePanel(props: { series: Query<SeriesReply>; log: (q: string, over?: Summary["range"]) => string }): JSX.Element {
+function CodePanel(props: {
+  series: Query<SeriesReply>;
+  log: (q: string, over?: Summary["range"]) => string;
+}): JSX.Element {
   const [zeros, setZeros] = createSignal(true);
   /** The reply with a row for each named code, in the order of the table. */
   const full = createMemo<SeriesReply | undefined>(() => {
@@ -189,8 +300,16 @@ function CodePanel(props: { series: Query<SeriesReply>; log: (q: string, over?: 
     if (reply === undefined) return undefined;
     const known = new Set(codes().map((code) => code.name));
     const empty = reply.starts.map(() => 0);
-    const named = codes().map((code) => reply.lines.find((one) => one.value === code.name)
-      ?? { value: code.name, number: code.number, family: code.family, total: 0, counts: empty });
+    const named = codes().map(
+      (code) =>
+        reply.lines.find((one) => one.value === code.name) ?? {
+          value: code.name,
+          number: code.number,
+          family: code.family,
+          total: 0,
+          counts: empty,
+        },
+    );
     return { ...reply, lines: [...named, ...reply.lines.filter((one) => !known.has(one.value))] };
   });
   const silent = () => full()?.lines.filter((one) => one.total === 0).length ?? 0;
@@ -200,11 +319,15 @@ function CodePanel(props: { series: Query<SeriesReply>; log: (q: string, over?: 
         <h2>Return codes</h2>
         <p class="muted hint">Each row on its own scale. Drag for a range, click a cell for its queries.</p>
         <Show when={silent() > 0}>
-          <button type="button" class="button small" onClick={() => setZeros(!zeros())}>{zeros() ? "Hide" : "Show"} {silent()} without queries</button>
+          <button type="button" class="button small" onClick={() => setZeros(!zeros())}>
+            {zeros() ? "Hide" : "Show"} {silent()} without queries
+          </button>
         </Show>
       </div>
       <Pending query={props.series} />
-      <Show when={props.series.error()}>{(error) => <Failed error={error()} onRetry={props.series.reload} what="The chart" />}</Show>
+      <Show when={props.series.error()}>
+        {(error) => <Failed error={error()} onRetry={props.series.reload} what="The chart" />}
+      </Show>
       <Show when={full()} fallback={<div class="panel-placeholder" />}>
         {(reply) => (
           <>
@@ -218,9 +341,14 @@ function CodePanel(props: { series: Query<SeriesReply>; log: (q: string, over?: 
               zeros={zeros()}
               dim={props.series.pace() === "very slow"}
               hrefOf={(value) => props.log(codeSearch(value), reply().range)}
-              onSelect={(from, to, value) => go({ page: "log", q: value === null ? "" : codeSearch(value), ...absolute(from, to), sel: "" })}
+              onSelect={(from, to, value) =>
+                go({ page: "log", q: value === null ? "" : codeSearch(value), ...absolute(from, to), sel: "" })
+              }
             />
-            <details class="as-table"><summary>As a table</summary><SeriesTable series={reply()} by="code" /></details>
+            <details class="as-table">
+              <summary>As a table</summary>
+              <SeriesTable series={reply()} by="code" />
+            </details>
           </>
         )}
       </Show>
@@ -232,16 +360,26 @@ function Changes(props: { series: Query<SeriesReply> }): JSX.Element {
   const bursts = createMemo(() => burstsOf(props.series.data()));
   return (
     <section class="card changes">
-      <div class="card-head"><h2>What stands out</h2></div>
+      <div class="card-head">
+        <h2>What stands out</h2>
+      </div>
       <Show when={bursts().length > 0} fallback={<p class="muted">Nothing out of the ordinary in this range.</p>}>
         <ul>
           <For each={bursts()}>
             {(one) => (
               <li>
                 <a href={fresh({ page: "log", q: codeSearch(one.value), ...absolute(one.from, one.to) })}>
-                  <span class="burst-name"><CodeName name={one.value || null} family={one.family} /></span>
-                  <span class="burst-size">{one.factor === null ? "only then" : `×${one.factor < 10 ? one.factor.toFixed(1) : count(one.factor)}`}</span>
-                  <span class="burst-when muted">{span(one.from, one.to)}, {count(one.total)} {one.total === 1 ? "query" : "queries"}</span>
+                  <span class="burst-name">
+                    <CodeName name={one.value || null} family={one.family} />
+                  </span>
+                  <span class="burst-size">
+                    {one.factor === null
+                      ? "only then"
+                      : `×${one.factor < 10 ? one.factor.toFixed(1) : count(one.factor)}`}
+                  </span>
+                  <span class="burst-when muted">
+                    {span(one.from, one.to)}, {count(one.total)} {one.total === 1 ? "query" : "queries"}
+                  </span>
                 </a>
               </li>
             )}
@@ -272,22 +410,39 @@ function Top(props: {
       <div class="card-head">
         <h2>{props.title}</h2>
         <Show when={props.all !== undefined && (props.query.data()?.total ?? 0) > 0}>
-          <a class="more" href={props.log(props.all ?? "", props.query.data()?.range)}>{compact(props.query.data()?.total ?? 0)} in all</a>
+          <a class="more" href={props.log(props.all ?? "", props.query.data()?.range)}>
+            {compact(props.query.data()?.total ?? 0)} in all
+          </a>
         </Show>
       </div>
       <Pending query={props.query} />
-      <Show when={props.query.error()}>{(error) => <Failed error={error()} onRetry={props.query.reload} what={props.title} />}</Show>
+      <Show when={props.query.error()}>
+        {(error) => <Failed error={error()} onRetry={props.query.reload} what={props.title} />}
+      </Show>
       <Show when={props.query.data()} fallback={<div class="top-placeholder" />}>
         {(reply) => (
           <ol class="top-list">
-            <Index each={reply().values.filter((one) => one.value !== "")} fallback={<li class="muted none">None in this range.</li>}>
+            <Index
+              each={reply().values.filter((one) => one.value !== "")}
+              fallback={<li class="muted none">None in this range.</li>}
+            >
               {(one) => {
                 const name = () => one().value.replace(/^"(.*)"$/, "$1");
-                const parts = () => (props.domain === true ? splitDomain(name(), name().split(".").slice(-2).join(".")) : ["", name()] as const);
+                const parts = () =>
+                  props.domain === true
+                    ? splitDomain(name(), name().split(".").slice(-2).join("."))
+                    : (["", name()] as const);
                 return (
                   <li>
-                    <a href={props.log(props.q(one().value), reply().range)} style={{ "--share": `${(100 * one().count) / most()}%` }} title={`${name()}: ${count(one().count)} queries`}>
-                      <span class="top-name domain"><span class="domain-head">{parts()[0]}</span><span class="domain-tail">{parts()[1]}</span></span>
+                    <a
+                      href={props.log(props.q(one().value), reply().range)}
+                      style={{ "--share": `${(100 * one().count) / most()}%` }}
+                      title={`${name()}: ${count(one().count)} queries`}
+                    >
+                      <span class="top-name domain">
+                        <span class="domain-head">{parts()[0]}</span>
+                        <span class="domain-tail">{parts()[1]}</span>
+                      </span>
                       <span class="top-share muted">{percent(one().count, reply().total)}</span>
                       <span class="top-count">{compact(one().count)}</span>
                     </a>

@@ -18,7 +18,11 @@ export function SignIn(props: { onDone: () => void; fault?: string }): JSX.Eleme
       props.onDone();
     } catch (reason) {
       const error = toApiError(reason);
-      setFault(error.status === 401 || error.status === 403 ? "That is not the current token. Each works once; the console shows the next." : `${error.title}: ${error.detail}`);
+      setFault(
+        error.status === 401 || error.status === 403
+          ? "That is not the current token. Each works once; the console shows the next."
+          : `${error.title}: ${error.detail}`,
+      );
     } finally {
       setBusy(false);
     }
@@ -26,7 +30,10 @@ export function SignIn(props: { onDone: () => void; fault?: string }): JSX.Eleme
   return (
     <main class="signin">
       <form onSubmit={(event) => void submit(event)}>
-        <div class="signin-brand"><Mark /><h1>Nameward</h1></div>
+        <div class="signin-brand">
+          <Mark />
+          <h1>Nameward</h1>
+        </div>
         <label for="token">Token</label>
         <input
           id="token"
@@ -39,9 +46,17 @@ export function SignIn(props: { onDone: () => void; fault?: string }): JSX.Eleme
           aria-describedby="token-about"
           onInput={(event) => setToken(event.currentTarget.value)}
         />
-        <p id="token-about" class="muted">It is printed on the console where <code>nameward</code> was started.</p>
-        <Show when={fault() !== ""}><p class="note level-fail" role="alert">{fault()}</p></Show>
-        <button type="submit" class="button primary" disabled={busy() || token().trim() === ""}>{busy() ? "Signing in…" : "Sign in"}</button>
+        <p id="token-about" class="muted">
+          It is printed on the console where <code>nameward</code> was started.
+        </p>
+        <Show when={fault() !== ""}>
+          <p class="note level-fail" role="alert">
+            {fault()}
+          </p>
+        </Show>
+        <button type="submit" class="button primary" disabled={busy() || token().trim() === ""}>
+          {busy() ? "Signing in…" : "Sign in"}
+        </button>
       </form>
     </main>
   );

@@ -48,13 +48,21 @@ export function placeAt(text: string, caret: number): Place {
       return { kind: "field", field: "", typed: text.slice(token.start, caret), start: token.start, end: token.end };
     case "value":
     case "quoted":
-      return { kind: "value", field: fieldBefore(), typed: text.slice(token.start, caret), start: token.start, end: token.end };
+      return {
+        kind: "value",
+        field: fieldBefore(),
+        typed: text.slice(token.start, caret),
+        start: token.start,
+        end: token.end,
+      };
     case "operator":
     case "comma":
     case "paren":
       return { ...none, kind: "value", field: fieldBefore() };
     case "space":
-      return tokens[index - 1]?.kind === "comma" ? { ...none, kind: "value", field: fieldBefore() } : { ...none, kind: "field" };
+      return tokens[index - 1]?.kind === "comma"
+        ? { ...none, kind: "value", field: fieldBefore() }
+        : { ...none, kind: "field" };
     default:
       return none;
   }
@@ -69,7 +77,9 @@ function inList(text: string, tokens: ReturnType<typeof tokenize>, index: number
 function matching<T>(all: T[], typed: string, name: (one: T) => string[]): T[] {
   const wanted = typed.toLowerCase().replace(/^"/, "");
   const starts = all.filter((one) => name(one).some((text) => text.toLowerCase().startsWith(wanted)));
-  const contains = all.filter((one) => !starts.includes(one) && name(one).some((text) => text.toLowerCase().includes(wanted)));
+  const contains = all.filter(
+    (one) => !starts.includes(one) && name(one).some((text) => text.toLowerCase().includes(wanted)),
+  );
   return [...starts, ...contains];
 }
 
@@ -77,7 +87,13 @@ function matching<T>(all: T[], typed: string, name: (one: T) => string[]): T[] {
 export function completeField(place: Place, fields: FieldEntry[]): Completion[] {
   return matching(fields, place.typed, (field) => [field.name, ...field.aliases])
     .slice(0, COMPLETIONS_MAX)
-    .map((field) => ({ start: place.start, end: place.end, text: `${field.name}:`, label: field.name, note: field.about }));
+    .map((field) => ({
+      start: place.start,
+      end: place.end,
+      text: `${field.name}:`,
+      label: field.name,
+      note: field.about,
+    }));
 }
 
 /** Values for what is typed: counted ones of the present range first, then the fixed ones that did not occur. */
@@ -86,7 +102,9 @@ export function completeValue(place: Place, entry: FieldEntry | undefined, count
   const seen = new Set(counted.map((one) => one.value.toLowerCase()));
   const fixed = (entry?.values ?? []).filter((value) => !seen.has(value.toLowerCase()));
   const all = [
-    ...counted.filter((one) => one.value !== "").map((one) => ({ value: one.value, note: one.count.toLocaleString("en") })),
+    ...counted
+      .filter((one) => one.value !== "")
+      .map((one) => ({ value: one.value, note: one.count.toLocaleString("en") })),
     ...fixed.map((value) => ({ value, note: "" })),
   ];
   const exact = all.length === 1 && all[0]?.value.toLowerCase() === place.typed.toLowerCase();

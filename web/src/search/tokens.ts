@@ -2,7 +2,7 @@
 // says (`/log/check`).
 
 export type TokenKind =
-  | "space" | "negation" | "keyword" | "paren" | "field" | "operator" | "comma" | "value" | "quoted" | "regex" | "bare";
+  "space" | "negation" | "keyword" | "paren" | "field" | "operator" | "comma" | "value" | "quoted" | "regex" | "bare";
 
 export interface Token {
   kind: TokenKind;
@@ -176,7 +176,13 @@ function termText(negated: boolean, field: string, values: string[]): string {
  * The search with a value of a field chosen. `only` puts it in place of that field's other values, `also` beside them, `exclude`
  * against it; choosing what is chosen already takes it away again. The empty value means "has none".
  */
-export function withFilter(text: string, field: string, value: string, mode: FilterMode, canonical: Canonical = (f) => f): string {
+export function withFilter(
+  text: string,
+  field: string,
+  value: string,
+  mode: FilterMode,
+  canonical: Canonical = (f) => f,
+): string {
   const read = terms(text);
   const mine = (term: Term) => term.field !== null && canonical(term.field) === field && term.values.length > 0;
   const rest = (keep: (term: Term) => boolean) => read.terms.filter(keep).map((term) => term.text);
@@ -199,7 +205,11 @@ export function withFilter(text: string, field: string, value: string, mode: Fil
     if (term.negated === wanted) return [];
     // The opposite choice of the same value gives way.
     const left = term.values.filter((one) => !same(one, written));
-    return left.length === 0 ? [] : left.length === term.values.length ? [term.text] : [termText(term.negated, field, left)];
+    return left.length === 0
+      ? []
+      : left.length === term.values.length
+        ? [term.text]
+        : [termText(term.negated, field, left)];
   });
   return join([...kept, values.length === 0 ? "" : termText(wanted, field, values)]);
 }
@@ -207,13 +217,18 @@ export function withFilter(text: string, field: string, value: string, mode: Fil
 function withPresence(text: string, field: string, mode: FilterMode): string {
   const term = mode === "exclude" ? `has:${field}` : `-has:${field}`;
   const read = terms(text);
-  if (read.terms.some((one) => same(one.text, term))) return join(read.terms.filter((one) => !same(one.text, term)).map((one) => one.text));
+  if (read.terms.some((one) => same(one.text, term)))
+    return join(read.terms.filter((one) => !same(one.text, term)).map((one) => one.text));
   return join([read.either ? `(${text.trim()})` : text.trim(), term]);
 }
 
 /** The search without one of its terms. */
 export function withoutTerm(text: string, index: number): string {
-  return join(terms(text).terms.filter((_, at) => at !== index).map((term) => term.text));
+  return join(
+    terms(text)
+      .terms.filter((_, at) => at !== index)
+      .map((term) => term.text),
+  );
 }
 
 /** The search with one of its terms turned around. */
@@ -227,7 +242,11 @@ function negate(term: Term): string {
 }
 
 /** Which values of a field are chosen and which are shut out, in lower case. */
-export function selection(text: string, field: string, canonical: Canonical = (f) => f): { only: Set<string>; excluded: Set<string> } {
+export function selection(
+  text: string,
+  field: string,
+  canonical: Canonical = (f) => f,
+): { only: Set<string>; excluded: Set<string> } {
   const only = new Set<string>();
   const excluded = new Set<string>();
   const read = terms(text);

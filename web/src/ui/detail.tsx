@@ -18,7 +18,10 @@ export function Detail(props: {
   onFilter: (field: string, value: string, mode: FilterMode) => void;
   onMove: (by: number) => void;
 }): JSX.Element {
-  const query = createQuery(() => props.id, (id, signal) => api.row(id, signal));
+  const query = createQuery(
+    () => props.id,
+    (id, signal) => api.row(id, signal),
+  );
   // Closing gives the focus back to where it was.
   onMount(() => {
     const before = document.activeElement;
@@ -31,9 +34,35 @@ export function Detail(props: {
       <header class="drawer-head">
         <h2>Query</h2>
         <div class="drawer-tools">
-          <button type="button" class="icon-button" title="Newer  k" aria-label="Newer query" onClick={() => props.onMove(-1)}><span class="turn"><Icon name="down" /></span></button>
-          <button type="button" class="icon-button" title="Older  j" aria-label="Older query" onClick={() => props.onMove(1)}><Icon name="down" /></button>
-          <button type="button" class="icon-button" title="Close  Esc" aria-label="Close" onClick={() => props.onClose()}><Icon name="close" /></button>
+          <button
+            type="button"
+            class="icon-button"
+            title="Newer  k"
+            aria-label="Newer query"
+            onClick={() => props.onMove(-1)}
+          >
+            <span class="turn">
+              <Icon name="down" />
+            </span>
+          </button>
+          <button
+            type="button"
+            class="icon-button"
+            title="Older  j"
+            aria-label="Older query"
+            onClick={() => props.onMove(1)}
+          >
+            <Icon name="down" />
+          </button>
+          <button
+            type="button"
+            class="icon-button"
+            title="Close  Esc"
+            aria-label="Close"
+            onClick={() => props.onClose()}
+          >
+            <Icon name="close" />
+          </button>
         </div>
       </header>
       <Pending query={query} />
@@ -41,8 +70,13 @@ export function Detail(props: {
       <Show when={query.error() === undefined ? query.data() : undefined}>
         {(detail) => (
           <div class="drawer-body" classList={{ dim: query.pace() === "slow" }}>
-            <p class="summary-code"><CodeName name={detail().row.code} family={detail().row.code_family} /><span class={`action action-${detail().row.action}`}>{detail().row.action}</span></p>
-            <p class="summary-domain">{detail().row.domain ?? "no question"} <span class="muted">{detail().row.qtype}</span></p>
+            <p class="summary-code">
+              <CodeName name={detail().row.code} family={detail().row.code_family} />
+              <span class={`action action-${detail().row.action}`}>{detail().row.action}</span>
+            </p>
+            <p class="summary-domain">
+              {detail().row.domain ?? "no question"} <span class="muted">{detail().row.qtype}</span>
+            </p>
             <p class="summary">{detail().summary}</p>
             <div class="drawer-actions">
               <CopyButton label="Copy as dig" text={() => digCommand(detail().row, status.data()?.listeners ?? [])} />
@@ -70,7 +104,10 @@ export function Detail(props: {
   );
 }
 
-function Facts(props: { row: EventRow; onFilter: (field: string, value: string, mode: FilterMode) => void }): JSX.Element {
+function Facts(props: {
+  row: EventRow;
+  onFilter: (field: string, value: string, mode: FilterMode) => void;
+}): JSX.Element {
   const row = () => props.row;
   const code = () => codeEntry(row().code);
   const number = (value: number | null) => (value === null ? EMPTY : String(value));
@@ -82,8 +119,24 @@ function Facts(props: { row: EventRow; onFilter: (field: string, value: string, 
         <Show when={filter?.[1]}>
           {(text) => (
             <span class="fact-tools">
-              <button type="button" class="icon-button" title={`Only this ${title.toLowerCase()}`} aria-label={`Only this ${title.toLowerCase()}`} onClick={() => props.onFilter(filter?.[0] ?? "", text(), "only")}><Icon name="plus" /></button>
-              <button type="button" class="icon-button" title={`Without this ${title.toLowerCase()}`} aria-label={`Without this ${title.toLowerCase()}`} onClick={() => props.onFilter(filter?.[0] ?? "", text(), "exclude")}><Icon name="minus" /></button>
+              <button
+                type="button"
+                class="icon-button"
+                title={`Only this ${title.toLowerCase()}`}
+                aria-label={`Only this ${title.toLowerCase()}`}
+                onClick={() => props.onFilter(filter?.[0] ?? "", text(), "only")}
+              >
+                <Icon name="plus" />
+              </button>
+              <button
+                type="button"
+                class="icon-button"
+                title={`Without this ${title.toLowerCase()}`}
+                aria-label={`Without this ${title.toLowerCase()}`}
+                onClick={() => props.onFilter(filter?.[0] ?? "", text(), "exclude")}
+              >
+                <Icon name="minus" />
+              </button>
             </span>
           )}
         </Show>
@@ -93,22 +146,62 @@ function Facts(props: { row: EventRow; onFilter: (field: string, value: string, 
   return (
     <>
       <h3>Return code</h3>
-      <Show when={code()}>{(entry) => <p class="muted code-meaning">{entry().meaning} <span class="nowrap">{entry().rfc}</span></p>}</Show>
+      <Show when={code()}>
+        {(entry) => (
+          <p class="muted code-meaning">
+            {entry().meaning} <span class="nowrap">{entry().rfc}</span>
+          </p>
+        )}
+      </Show>
       <table class="places">
         <caption class="off-screen">The four places a code can travel</caption>
-        <thead><tr><th scope="col">Header</th><th scope="col">RCODE</th><th scope="col">TSIG</th><th scope="col">TKEY</th></tr></thead>
-        <tbody><tr><td>{number(row().rcode_header)}</td><td>{number(row().rcode)}</td><td>{number(row().tsig_error)}</td><td>{number(row().tkey_error)}</td></tr></tbody>
+        <thead>
+          <tr>
+            <th scope="col">Header</th>
+            <th scope="col">RCODE</th>
+            <th scope="col">TSIG</th>
+            <th scope="col">TKEY</th>
+          </tr>
+        </thead>
+        <tbody>
+          <tr>
+            <td>{number(row().rcode_header)}</td>
+            <td>{number(row().rcode)}</td>
+            <td>{number(row().tsig_error)}</td>
+            <td>{number(row().tkey_error)}</td>
+          </tr>
+        </tbody>
       </table>
       <Show when={row().ede.length > 0}>
         <ul class="ede">
-          <For each={row().ede}>{(ede) => <li><b>EDE {ede.code}</b> {ede.name}<Show when={ede.text !== ""}><q>{ede.text}</q></Show></li>}</For>
+          <For each={row().ede}>
+            {(ede) => (
+              <li>
+                <b>EDE {ede.code}</b> {ede.name}
+                <Show when={ede.text !== ""}>
+                  <q>{ede.text}</q>
+                </Show>
+              </li>
+            )}
+          </For>
         </ul>
       </Show>
 
       <h3>Question</h3>
       <dl class="facts">
-        {fact("Time", <>{dayClock(Date.parse(row().time), "ms")} <span class="muted">{zone(Date.parse(row().time))}</span></>)}
-        {fact("Client", <>{row().client} <span class="muted">port {row().client_port}</span></>, ["client", row().client])}
+        {fact(
+          "Time",
+          <>
+            {dayClock(Date.parse(row().time), "ms")} <span class="muted">{zone(Date.parse(row().time))}</span>
+          </>,
+        )}
+        {fact(
+          "Client",
+          <>
+            {row().client} <span class="muted">port {row().client_port}</span>
+          </>,
+          ["client", row().client],
+        )}
         {fact("Transport", row().transport, ["transport", row().transport])}
         {fact("Domain", row().domain ?? EMPTY, ["domain", row().domain])}
         {fact("Registrable", row().reg_domain ?? EMPTY, ["reg_domain", row().reg_domain])}
@@ -127,10 +220,17 @@ function Facts(props: { row: EventRow; onFilter: (field: string, value: string, 
       <h3>Answer</h3>
       <dl class="facts">
         {fact("Outcome", row().outcome, ["outcome", row().outcome])}
-        {fact("Records", row().answer_count === 0 ? EMPTY : `${row().answer_count}, smallest TTL ${number(row().ttl)} s`)}
+        {fact(
+          "Records",
+          row().answer_count === 0 ? EMPTY : `${row().answer_count}, smallest TTL ${number(row().ttl)} s`,
+        )}
       </dl>
       <Show when={row().answer}>
-        {(answer) => <ul class="answers"><For each={answer().split(/, (?=[A-Z0-9]+ )/)}>{(one) => <li>{one}</li>}</For></ul>}
+        {(answer) => (
+          <ul class="answers">
+            <For each={answer().split(/, (?=[A-Z0-9]+ )/)}>{(one) => <li>{one}</li>}</For>
+          </ul>
+        )}
       </Show>
 
       <h3>Time and size</h3>
@@ -138,7 +238,12 @@ function Facts(props: { row: EventRow; onFilter: (field: string, value: string, 
         {fact("Latency", milliseconds(row().latency_ms))}
         {fact("Cache", row().cache, ["cache", row().cache])}
         {fact("Upstream", row().upstream ?? EMPTY, ["upstream", row().upstream])}
-        {fact("Upstream took", row().upstream_latency_ms === null ? EMPTY : `${milliseconds(row().upstream_latency_ms)}, ${row().attempts} ${row().attempts === 1 ? "attempt" : "attempts"}`)}
+        {fact(
+          "Upstream took",
+          row().upstream_latency_ms === null
+            ? EMPTY
+            : `${milliseconds(row().upstream_latency_ms)}, ${row().attempts} ${row().attempts === 1 ? "attempt" : "attempts"}`,
+        )}
         {fact("Query", `${row().query_size} B`)}
         {fact("Reply", row().reply_size === 0 ? EMPTY : `${row().reply_size} B`)}
         {fact("Row", row().id)}

@@ -13,22 +13,42 @@ import { CopyButton } from "./parts.tsx";
 const TERMS_TRIED = 6;
 
 export function FirstQuery(): JSX.Element {
-  const command = () => digCommand({ domain: "example.com", qtype: "A", qclass: "IN", transport: "udp", flags: ["RD", "EDNS"] }, status.data()?.listeners ?? []);
+  const command = () =>
+    digCommand(
+      { domain: "example.com", qtype: "A", qclass: "IN", transport: "udp", flags: ["RD", "EDNS"] },
+      status.data()?.listeners ?? [],
+    );
   return (
     <div class="empty">
-      <div class="empty-pulse" aria-hidden="true"><span /><span /><span /></div>
+      <div class="empty-pulse" aria-hidden="true">
+        <span />
+        <span />
+        <span />
+      </div>
       <h2>No queries yet</h2>
       <p>Test it:</p>
-      <p class="command"><code>{command()}</code><CopyButton label="Copy" text={command} /></p>
+      <p class="command">
+        <code>{command()}</code>
+        <CopyButton label="Copy" text={command} />
+      </p>
       <p class="muted">This page is waiting and fills by itself.</p>
     </div>
   );
 }
 
-export function NothingFound(props: { scope: Scope; onSearch: (q: string) => void; onWiden: () => void; wider: string }): JSX.Element {
+export function NothingFound(props: {
+  scope: Scope;
+  onSearch: (q: string) => void;
+  onWiden: () => void;
+  wider: string;
+}): JSX.Element {
   const candidates = createMemo(() => {
     const read = terms(props.scope.q);
-    return read.either ? [] : read.terms.slice(0, TERMS_TRIED).map((term, index) => ({ text: term.text, q: withoutTerm(props.scope.q, index) }));
+    return read.either
+      ? []
+      : read.terms
+          .slice(0, TERMS_TRIED)
+          .map((term, index) => ({ text: term.text, q: withoutTerm(props.scope.q, index) }));
   });
   const tried = createQuery(
     () => ({ from: props.scope.from, to: props.scope.to, candidates: candidates() }),
@@ -43,11 +63,19 @@ export function NothingFound(props: { scope: Scope; onSearch: (q: string) => voi
       <Show when={props.scope.q !== ""}>
         <ul class="drop-terms">
           <For each={tried.data()?.filter((one) => one.total > 0)}>
-            {(one) => <li><button type="button" class="button" onClick={() => props.onSearch(one.q)}>Without <code>{one.text}</code>: {count(one.total)} {one.total === 1 ? "query" : "queries"}</button></li>}
+            {(one) => (
+              <li>
+                <button type="button" class="button" onClick={() => props.onSearch(one.q)}>
+                  Without <code>{one.text}</code>: {count(one.total)} {one.total === 1 ? "query" : "queries"}
+                </button>
+              </li>
+            )}
           </For>
         </ul>
       </Show>
-      <button type="button" class="button" onClick={() => props.onWiden()}>{props.wider}</button>
+      <button type="button" class="button" onClick={() => props.onWiden()}>
+        {props.wider}
+      </button>
     </div>
   );
 }

@@ -33,8 +33,15 @@ export function Facets(props: FacetsProps): JSX.Element {
   return (
     <For each={FACETS}>
       {(one) => (
-        <details class="facet" open={props.open.has(one.field)} onToggle={(event) => props.onOpen(one.field, event.currentTarget.open)}>
-          <summary>{one.title}<Icon name="down" /></summary>
+        <details
+          class="facet"
+          open={props.open.has(one.field)}
+          onToggle={(event) => props.onOpen(one.field, event.currentTarget.open)}
+        >
+          <summary>
+            {one.title}
+            <Icon name="down" />
+          </summary>
           <Show when={props.reply?.facets.find((facet) => facet.field === one.field)}>
             {(facet) => <FacetValues facet={facet()} q={props.q} onFilter={props.onFilter} />}
           </Show>
@@ -52,9 +59,14 @@ function FacetValues(props: { facet: Facet; q: string; onFilter: FacetsProps["on
         {(one) => <FacetValue facet={props.facet.field} one={one()} chosen={chosen()} onFilter={props.onFilter} />}
       </Index>
       <Show when={props.facet.other > 0}>
-        <li class="facet-other muted"><span>others</span><span>{compact(props.facet.other)}</span></li>
+        <li class="facet-other muted">
+          <span>others</span>
+          <span>{compact(props.facet.other)}</span>
+        </li>
       </Show>
-      <Show when={props.facet.values.length === 0}><li class="facet-other muted">none</li></Show>
+      <Show when={props.facet.values.length === 0}>
+        <li class="facet-other muted">none</li>
+      </Show>
     </ul>
   );
 }

@@ -38,14 +38,19 @@ export function Icon(props: { name: keyof typeof ICONS }): JSX.Element {
 export function Mark(): JSX.Element {
   return (
     <svg class="mark" viewBox="0 0 32 32" aria-hidden="true">
-      <path class="mark-shield" d="M16 1.500 28.500 6v9.600c0 7-5 12.400-12.500 14.900C8.500 28 3.500 22.600 3.500 15.600V6z" />
+      <path
+        class="mark-shield"
+        d="M16 1.500 28.500 6v9.600c0 7-5 12.400-12.500 14.900C8.500 28 3.500 22.600 3.500 15.600V6z"
+      />
       <path class="mark-letter" d="M9 9.500h3.800l6.400 8.300V9.500H23v13h-3.600l-6.600-8.600v8.600H9z" />
     </svg>
   );
 }
 
 export function Swatch(props: { shade: Shade; hollow?: boolean }): JSX.Element {
-  return <span class="swatch" classList={{ hollow: props.hollow === true }} style={{ "--shade": cssShade(props.shade) }} />;
+  return (
+    <span class="swatch" classList={{ hollow: props.hollow === true }} style={{ "--shade": cssShade(props.shade) }} />
+  );
 }
 
 /** A return code as text with its colour; `no reply` where there was none. */
@@ -122,7 +127,15 @@ export function Popover(props: {
       >
         {props.label}
       </button>
-      <div id={id} class={`popover ${props.panelClass ?? ""}`} popover="auto" ref={panel} onToggle={toggled} role="dialog" aria-label={props.title}>
+      <div
+        id={id}
+        class={`popover ${props.panelClass ?? ""}`}
+        popover="auto"
+        ref={panel}
+        onToggle={toggled}
+        role="dialog"
+        aria-label={props.title}
+      >
         <Show when={open()}>{props.children(close)}</Show>
       </div>
     </>
@@ -136,7 +149,9 @@ export function Pending(props: { query: Query<unknown> }): JSX.Element {
     <>
       <div class="bar" classList={{ running: slow() }} />
       <Show when={props.query.pace() === "very slow"}>
-        <button type="button" class="button small cancel" onClick={() => props.query.cancel()}>Cancel</button>
+        <button type="button" class="button small cancel" onClick={() => props.query.cancel()}>
+          Cancel
+        </button>
       </Show>
     </>
   );
@@ -146,8 +161,13 @@ export function Failed(props: { error: ApiError; onRetry: () => void; what: stri
   return (
     <div class="failed" role="alert">
       <strong>{props.what} cannot be shown.</strong>{" "}
-      <span>{props.error.title}{props.error.detail === "" ? "" : `: ${props.error.detail}`}</span>{" "}
-      <button type="button" class="button small" onClick={() => props.onRetry()}>Retry</button>
+      <span>
+        {props.error.title}
+        {props.error.detail === "" ? "" : `: ${props.error.detail}`}
+      </span>{" "}
+      <button type="button" class="button small" onClick={() => props.onRetry()}>
+        Retry
+      </button>
     </div>
   );
 }
@@ -165,7 +185,13 @@ export function Sparkline(props: { values: number[]; shade: Shade }): JSX.Elemen
     });
   };
   return (
-    <svg class="sparkline" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} preserveAspectRatio="none" aria-hidden="true" style={{ "--shade": cssShade(props.shade) }}>
+    <svg
+      class="sparkline"
+      viewBox={`0 0 ${WIDTH} ${HEIGHT}`}
+      preserveAspectRatio="none"
+      aria-hidden="true"
+      style={{ "--shade": cssShade(props.shade) }}
+    >
       <Show when={props.values.length > 1}>
         <path class="area" d={`M0,${HEIGHT} L${points().join(" L")} L${WIDTH},${HEIGHT} Z`} />
         <polyline points={points().join(" ")} />

@@ -24,7 +24,13 @@ export function RangePicker(props: {
   const instants = () => props.resolved ?? resolve(props.range, Date.now());
   return (
     <div class="range" role="group" aria-label="Time range">
-      <button type="button" class="button icon-only" title="Earlier  [" aria-label="Earlier" onClick={() => props.onChange(shift(props.range, -1, Date.now()))}>
+      <button
+        type="button"
+        class="button icon-only"
+        title="Earlier  ["
+        aria-label="Earlier"
+        onClick={() => props.onChange(shift(props.range, -1, Date.now()))}
+      >
         <Icon name="left" />
       </button>
       <Popover
@@ -32,24 +38,52 @@ export function RangePicker(props: {
         class="button range-label"
         panelClass="range-panel"
         ref={(button) => props.ref?.(button)}
-        label={<><Icon name="clock" /><span>{rangeLabel(props.range)}</span><Icon name="down" /></>}
+        label={
+          <>
+            <Icon name="clock" />
+            <span>{rangeLabel(props.range)}</span>
+            <Icon name="down" />
+          </>
+        }
       >
-        {(close) => <RangeForm range={props.range} instants={instants()} onChange={(range) => {
-          close();
-          props.onChange(range);
-        }} />}
+        {(close) => (
+          <RangeForm
+            range={props.range}
+            instants={instants()}
+            onChange={(range) => {
+              close();
+              props.onChange(range);
+            }}
+          />
+        )}
       </Popover>
-      <button type="button" class="button icon-only" title="Later  ]" aria-label="Later" onClick={() => props.onChange(shift(props.range, 1, Date.now()))}>
+      <button
+        type="button"
+        class="button icon-only"
+        title="Later  ]"
+        aria-label="Later"
+        onClick={() => props.onChange(shift(props.range, 1, Date.now()))}
+      >
         <Icon name="right" />
       </button>
-      <button type="button" class="button icon-only" title="Wider  z" aria-label="Wider range" onClick={() => props.onChange(widen(props.range, Date.now()))}>
+      <button
+        type="button"
+        class="button icon-only"
+        title="Wider  z"
+        aria-label="Wider range"
+        onClick={() => props.onChange(widen(props.range, Date.now()))}
+      >
         <Icon name="out" />
       </button>
     </div>
   );
 }
 
-function RangeForm(props: { range: TimeRange; instants: { from: number; to: number }; onChange: (range: TimeRange) => void }): JSX.Element {
+function RangeForm(props: {
+  range: TimeRange;
+  instants: { from: number; to: number };
+  onChange: (range: TimeRange) => void;
+}): JSX.Element {
   const [from, setFrom] = createSignal(toLocalInput(props.instants.from));
   const [to, setTo] = createSignal(toLocalInput(props.instants.to));
   const wrong = () => !(Date.parse(from()) < Date.parse(to()));
@@ -77,12 +111,39 @@ function RangeForm(props: { range: TimeRange; instants: { from: number; to: numb
           if (!wrong()) props.onChange(absolute(Date.parse(from()), Date.parse(to())));
         }}
       >
-        <label>From <input type="datetime-local" step="1" value={from()} onInput={(event) => setFrom(event.currentTarget.value)} required /></label>
-        <label>To <input type="datetime-local" step="1" value={to()} onInput={(event) => setTo(event.currentTarget.value)} required /></label>
-        <p class="muted">{wrong() ? "The end must come after the beginning." : `Times are ${zone(props.instants.to)}.`}</p>
+        <label>
+          From{" "}
+          <input
+            type="datetime-local"
+            step="1"
+            value={from()}
+            onInput={(event) => setFrom(event.currentTarget.value)}
+            required
+          />
+        </label>
+        <label>
+          To{" "}
+          <input
+            type="datetime-local"
+            step="1"
+            value={to()}
+            onInput={(event) => setTo(event.currentTarget.value)}
+            required
+          />
+        </label>
+        <p class="muted">
+          {wrong() ? "The end must come after the beginning." : `Times are ${zone(props.instants.to)}.`}
+        </p>
         <div class="range-buttons">
-          <button type="submit" class="button primary" disabled={wrong()}>Apply</button>
-          <button type="button" class="button" title="Keep these instants while the clock moves on" onClick={() => props.onChange(absolute(props.instants.from, props.instants.to))}>
+          <button type="submit" class="button primary" disabled={wrong()}>
+            Apply
+          </button>
+          <button
+            type="button"
+            class="button"
+            title="Keep these instants while the clock moves on"
+            onClick={() => props.onChange(absolute(props.instants.from, props.instants.to))}
+          >
             Pin as it is now
           </button>
         </div>

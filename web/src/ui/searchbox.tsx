@@ -52,17 +52,25 @@ export function SearchBox(props: SearchBoxProps): JSX.Element {
     return props.faultsOf === props.draft ? props.faults : [];
   });
 
-  createEffect(on(() => props.draft, (text) => {
-    if (text.trim() === "") return setChecked({ text, faults: [] });
-    const asked = new AbortController();
-    const timer = window.setTimeout(() => {
-      api.check(text, asked.signal).then((reply) => setChecked({ text, faults: reply.faults }), () => undefined);
-    }, CHECK_AFTER_MS);
-    onCleanup(() => {
-      window.clearTimeout(timer);
-      asked.abort();
-    });
-  }));
+  createEffect(
+    on(
+      () => props.draft,
+      (text) => {
+        if (text.trim() === "") return setChecked({ text, faults: [] });
+        const asked = new AbortController();
+        const timer = window.setTimeout(() => {
+          api.check(text, asked.signal).then(
+            (reply) => setChecked({ text, faults: reply.faults }),
+            () => undefined,
+          );
+        }, CHECK_AFTER_MS);
+        onCleanup(() => {
+          window.clearTimeout(timer);
+          asked.abort();
+        });
+      },
+    ),
+  );
 
   const pieces = createMemo<Piece[]>(() => {
     const text = props.draft;
@@ -92,26 +100,31 @@ export function SearchBox(props: SearchBoxProps): JSX.Element {
     const kind = fields().find((field) => field.name === name)?.kind;
     return kind === undefined || MEASURES.has(kind) ? "" : name;
   });
-  createEffect(on(() => [wantedField(), props.scope.from, props.scope.to] as const, ([field, from, to]) => {
-    if (field === "") return;
-    const kept = known.get(`${field} ${from} ${to}`);
-    if (kept !== undefined) return setCounted({ field, values: kept });
-    const asked = new AbortController();
-    const timer = window.setTimeout(() => {
-      api.top({ q: "", from, to }, field, VALUES_WANTED, asked.signal).then(
-        (reply) => {
-          known.set(`${field} ${from} ${to}`, reply.values);
-          setCounted({ field, values: reply.values });
-        },
-        // A field that cannot be counted still completes from its fixed values.
-        () => setCounted({ field, values: [] }),
-      );
-    }, VALUES_AFTER_MS);
-    onCleanup(() => {
-      window.clearTimeout(timer);
-      asked.abort();
-    });
-  }));
+  createEffect(
+    on(
+      () => [wantedField(), props.scope.from, props.scope.to] as const,
+      ([field, from, to]) => {
+        if (field === "") return;
+        const kept = known.get(`${field} ${from} ${to}`);
+        if (kept !== undefined) return setCounted({ field, values: kept });
+        const asked = new AbortController();
+        const timer = window.setTimeout(() => {
+          api.top({ q: "", from, to }, field, VALUES_WANTED, asked.signal).then(
+            (reply) => {
+              known.set(`${field} ${from} ${to}`, reply.values);
+              setCounted({ field, values: reply.values });
+            },
+            // A field that cannot be counted still completes from its fixed values.
+            () => setCounted({ field, values: [] }),
+          );
+        }, VALUES_AFTER_MS);
+        onCleanup(() => {
+          window.clearTimeout(timer);
+          asked.abort();
+        });
+      },
+    ),
+  );
 
   const completions = createMemo<Completion[]>(() => {
     const remembered = past();
@@ -131,10 +144,16 @@ export function SearchBox(props: SearchBoxProps): JSX.Element {
     setCaret(input.selectionStart ?? input.value.length);
     layer.scrollLeft = input.scrollLeft;
   };
-  createEffect(on(() => props.draft, () => queueMicrotask(sync)));
+  createEffect(
+    on(
+      () => props.draft,
+      () => queueMicrotask(sync),
+    ),
+  );
 
   const take = (completion: Completion) => {
-    const changed = past() === null ? apply(props.draft, completion) : { text: completion.text, caret: completion.text.length };
+    const changed =
+      past() === null ? apply(props.draft, completion) : { text: completion.text, caret: completion.text.length };
     setPast(null);
     setPicked(-1);
     props.onDraft(changed.text);
@@ -161,7 +180,8 @@ export function SearchBox(props: SearchBoxProps): JSX.Element {
     const chosen = open() ? completions()[picked()] : undefined;
     if (event.key === "Enter" && chosen !== undefined && !event.ctrlKey && !event.metaKey) take(chosen);
     else if (event.key === "Enter") run();
-    else if (event.key === "Tab" && !event.shiftKey && open() && picked() >= 0) take(completions()[picked()] as Completion);
+    else if (event.key === "Tab" && !event.shiftKey && open() && picked() >= 0)
+      take(completions()[picked()] as Completion);
     else if (event.key === "ArrowDown") {
       if (open()) moved(1);
       else setShut(false);
@@ -196,7 +216,13 @@ export function SearchBox(props: SearchBoxProps): JSX.Element {
         <Icon name="search" />
         <div class="searchbox-text">
           <div class="searchbox-layer" ref={layer} aria-hidden="true">
-            <For each={pieces()}>{(piece) => <span class={`tok-${piece.kind}`} classList={{ fault: piece.fault }}>{piece.text}</span>}</For>
+            <For each={pieces()}>
+              {(piece) => (
+                <span class={`tok-${piece.kind}`} classList={{ fault: piece.fault }}>
+                  {piece.text}
+                </span>
+              )}
+            </For>
           </div>
           <input
             ref={(element) => {
@@ -242,15 +268,23 @@ export function SearchBox(props: SearchBoxProps): JSX.Element {
           />
         </div>
         <Show when={props.draft !== ""}>
-          <button type="button" class="icon-button" title="Clear the search" aria-label="Clear the search" onClick={() => {
-            props.onDraft("");
-            props.onRun("");
-            input.focus();
-          }}>
+          <button
+            type="button"
+            class="icon-button"
+            title="Clear the search"
+            aria-label="Clear the search"
+            onClick={() => {
+              props.onDraft("");
+              props.onRun("");
+              input.focus();
+            }}
+          >
             <Icon name="close" />
           </button>
         </Show>
-        <kbd class="searchbox-key" classList={{ away: focused() || props.draft !== "" }}>/</kbd>
+        <kbd class="searchbox-key" classList={{ away: focused() || props.draft !== "" }}>
+          /
+        </kbd>
       </div>
       <ul class="completions" id={listId} role="listbox" aria-label="Completions" hidden={!open()}>
         <For each={open() ? completions() : []}>
@@ -280,7 +314,10 @@ export function SearchBox(props: SearchBoxProps): JSX.Element {
               {(text) => (
                 <>
                   {" – did you mean "}
-                  <button type="button" class="link" onClick={() => suggest(fault())}>{text()}</button>?
+                  <button type="button" class="link" onClick={() => suggest(fault())}>
+                    {text()}
+                  </button>
+                  ?
                 </>
               )}
             </Show>

@@ -26,7 +26,12 @@ function Domain(props: { row: EventRow }): JSX.Element {
   const parts = () => splitDomain(props.row.domain ?? "", props.row.reg_domain);
   return (
     <Show when={props.row.domain} fallback={<span class="faint">no question</span>}>
-      {(domain) => <span class="domain" title={domain()}><span class="domain-head">{parts()[0]}</span><span class="domain-tail">{parts()[1]}</span></span>}
+      {(domain) => (
+        <span class="domain" title={domain()}>
+          <span class="domain-head">{parts()[0]}</span>
+          <span class="domain-tail">{parts()[1]}</span>
+        </span>
+      )}
     </Show>
   );
 }
@@ -41,10 +46,20 @@ function shortUpstream(name: string | null): string | null {
 }
 
 export const COLUMNS: Column[] = [
-  { key: "time", title: "Time", cell: (row, long) => (long ? dayClock(Date.parse(row.time), "s") : clock(Date.parse(row.time), "ms")) },
+  {
+    key: "time",
+    title: "Time",
+    cell: (row, long) => (long ? dayClock(Date.parse(row.time), "s") : clock(Date.parse(row.time), "ms")),
+  },
   { key: "client", title: "Client", field: "client", value: (row) => row.client, cell: (row) => row.client },
   { key: "domain", title: "Domain", field: "domain", value: (row) => row.domain, cell: (row) => <Domain row={row} /> },
-  { key: "type", title: "Type", field: "qtype", value: (row) => row.qtype, cell: (row) => (row.opcode === "QUERY" ? row.qtype : row.opcode) },
+  {
+    key: "type",
+    title: "Type",
+    field: "qtype",
+    value: (row) => row.qtype,
+    cell: (row) => (row.opcode === "QUERY" ? row.qtype : row.opcode),
+  },
   {
     key: "code",
     title: "Code",
@@ -53,7 +68,13 @@ export const COLUMNS: Column[] = [
     cell: (row) => (
       <>
         <CodeName name={row.code} family={row.code_family} />
-        <span class="beside">{row.ede[0] === undefined ? (row.code === null || row.outcome === "nodata" ? row.outcome : "") : `${row.ede[0].code} ${row.ede[0].name}`}</span>
+        <span class="beside">
+          {row.ede[0] === undefined
+            ? row.code === null || row.outcome === "nodata"
+              ? row.outcome
+              : ""
+            : `${row.ede[0].code} ${row.ede[0].name}`}
+        </span>
       </>
     ),
   },
@@ -62,11 +83,33 @@ export const COLUMNS: Column[] = [
     title: "Action",
     field: "action",
     value: (row) => row.action,
-    cell: (row) => <><span class={`action action-${row.action}`}>{row.action}</span><span class="beside">{row.list ?? ""}</span></>,
+    cell: (row) => (
+      <>
+        <span class={`action action-${row.action}`}>{row.action}</span>
+        <span class="beside">{row.list ?? ""}</span>
+      </>
+    ),
   },
-  { key: "latency", title: "Latency", number: true, cell: (row) => <span classList={{ slow: row.latency_ms >= 200 }}>{milliseconds(row.latency_ms)}</span> },
-  { key: "upstream", title: "Upstream", field: "upstream", value: (row) => row.upstream ?? "", cell: (row) => plain(shortUpstream(row.upstream)) },
-  { key: "cache", title: "Cache", field: "cache", value: (row) => row.cache, cell: (row) => plain(row.cache === "none" ? null : row.cache) },
+  {
+    key: "latency",
+    title: "Latency",
+    number: true,
+    cell: (row) => <span classList={{ slow: row.latency_ms >= 200 }}>{milliseconds(row.latency_ms)}</span>,
+  },
+  {
+    key: "upstream",
+    title: "Upstream",
+    field: "upstream",
+    value: (row) => row.upstream ?? "",
+    cell: (row) => plain(shortUpstream(row.upstream)),
+  },
+  {
+    key: "cache",
+    title: "Cache",
+    field: "cache",
+    value: (row) => row.cache,
+    cell: (row) => plain(row.cache === "none" ? null : row.cache),
+  },
   { key: "answer", title: "Answer", cell: (row) => plain(row.answer) },
 ];
 
@@ -130,28 +173,39 @@ export function Table(props: TableProps): JSX.Element {
   createEffect(() => {
     if (props.rows.length - bounds()[1] < NEAR_END) props.onNearEnd();
   });
-  createEffect(on(() => props.epoch, () => {
-    grid.scrollTop = 0;
-    setTop(0);
-    setActive({ row: -1, column: 2 });
-    setTools(null);
-  }, { defer: true }));
+  createEffect(
+    on(
+      () => props.epoch,
+      () => {
+        grid.scrollTop = 0;
+        setTop(0);
+        setActive({ row: -1, column: 2 });
+        setTools(null);
+      },
+      { defer: true },
+    ),
+  );
 
   // Rows put in front by the live tail must not move what one is reading.
   let firstSeen: { epoch: string; row: EventRow | undefined } = { epoch: "", row: undefined };
-  createEffect(on(() => props.rows, (rows) => {
-    const before = firstSeen;
-    firstSeen = { epoch: props.epoch, row: rows[0] };
-    if (before.row === undefined || before.epoch !== props.epoch || before.row === rows[0]) return;
-    const added = rows.indexOf(before.row);
-    if (added <= 0) return;
-    setTools(null);
-    setActive((at) => (at.row < 0 ? at : { ...at, row: at.row + added }));
-    if (grid.scrollTop > 0) {
-      grid.scrollTop += added * ROW_HEIGHT;
-      setTop(grid.scrollTop);
-    }
-  }));
+  createEffect(
+    on(
+      () => props.rows,
+      (rows) => {
+        const before = firstSeen;
+        firstSeen = { epoch: props.epoch, row: rows[0] };
+        if (before.row === undefined || before.epoch !== props.epoch || before.row === rows[0]) return;
+        const added = rows.indexOf(before.row);
+        if (added <= 0) return;
+        setTools(null);
+        setActive((at) => (at.row < 0 ? at : { ...at, row: at.row + added }));
+        if (grid.scrollTop > 0) {
+          grid.scrollTop += added * ROW_HEIGHT;
+          setTop(grid.scrollTop);
+        }
+      },
+    ),
+  );
 
   const reveal = (row: number) => {
     const wanted = scrollTo(row, grid.scrollTop, grid.clientHeight - ROW_HEIGHT, ROW_HEIGHT);
@@ -168,7 +222,8 @@ export function Table(props: TableProps): JSX.Element {
     const moved = props.rows[row];
     if (props.sel !== "" && moved !== undefined) props.onOpen(moved);
   };
-  const moveColumn = (by: number) => setActive((at) => ({ ...at, column: Math.max(0, Math.min(COLUMNS.length - 1, at.column + by)) }));
+  const moveColumn = (by: number) =>
+    setActive((at) => ({ ...at, column: Math.max(0, Math.min(COLUMNS.length - 1, at.column + by)) }));
   const open = () => {
     const row = props.rows[active().row];
     if (row !== undefined) props.onOpen(row);
@@ -176,7 +231,7 @@ export function Table(props: TableProps): JSX.Element {
   const filter = (mode: FilterMode) => {
     const row = props.rows[active().row];
     const column = COLUMNS[active().column];
-    const value = row === undefined ? null : column?.value?.(row) ?? null;
+    const value = row === undefined ? null : (column?.value?.(row) ?? null);
     if (column?.field !== undefined && value !== null) props.onFilter(column.field, value, mode);
   };
   onMount(() => props.handle({ move, moveColumn, open, filter, focus: () => grid.focus() }));
@@ -185,7 +240,12 @@ export function Table(props: TableProps): JSX.Element {
   const key = (event: KeyboardEvent) => {
     if (event.target !== grid || event.ctrlKey || event.metaKey || event.altKey) return;
     const moves: Record<string, number> = {
-      ArrowDown: 1, ArrowUp: -1, PageDown: page(), PageUp: -page(), Home: -props.rows.length, End: props.rows.length,
+      ArrowDown: 1,
+      ArrowUp: -1,
+      PageDown: page(),
+      PageUp: -page(),
+      Home: -props.rows.length,
+      End: props.rows.length,
     };
     const by = moves[event.key];
     if (by !== undefined) move(by);
@@ -223,7 +283,7 @@ export function Table(props: TableProps): JSX.Element {
     const at = cellOf(event.target);
     const row = at === null ? undefined : props.rows[at.row];
     const column = at === null ? undefined : COLUMNS[at.column];
-    const value = row === undefined ? null : column?.value?.(row) ?? null;
+    const value = row === undefined ? null : (column?.value?.(row) ?? null);
     window.clearTimeout(toolsTimer);
     const field = column?.field;
     if (at === null || field === undefined || value === null) return setTools(null);
@@ -233,7 +293,12 @@ export function Table(props: TableProps): JSX.Element {
       const box = at.element.getBoundingClientRect();
       const outer = frame.getBoundingClientRect();
       const wanted = box.width >= 2 * TOOLS_WIDTH ? box.right - TOOLS_WIDTH : box.right - 4;
-      setTools({ field, value, top: box.top - outer.top, left: Math.min(wanted, outer.right - TOOLS_WIDTH - 4) - outer.left });
+      setTools({
+        field,
+        value,
+        top: box.top - outer.top,
+        left: Math.min(wanted, outer.right - TOOLS_WIDTH - 4) - outer.left,
+      });
     }, TOOLS_AFTER_MS);
   };
 
@@ -247,7 +312,9 @@ export function Table(props: TableProps): JSX.Element {
         aria-label="Queries, newest first"
         aria-rowcount={Math.max(props.total, props.rows.length) + 1}
         aria-colcount={COLUMNS.length}
-        aria-activedescendant={active().row >= bounds()[0] && active().row < bounds()[1] ? `row-${active().row}` : undefined}
+        aria-activedescendant={
+          active().row >= bounds()[0] && active().row < bounds()[1] ? `row-${active().row}` : undefined
+        }
         tabindex="0"
         onScroll={() => {
           setTop(grid.scrollTop);
@@ -259,7 +326,13 @@ export function Table(props: TableProps): JSX.Element {
       >
         <div role="rowgroup" class="grid-head">
           <div role="row" class="grid-row" aria-rowindex={1}>
-            <For each={COLUMNS}>{(column) => <div role="columnheader" class={`col-${column.key}`} classList={{ number: column.number === true }}>{column.title}</div>}</For>
+            <For each={COLUMNS}>
+              {(column) => (
+                <div role="columnheader" class={`col-${column.key}`} classList={{ number: column.number === true }}>
+                  {column.title}
+                </div>
+              )}
+            </For>
           </div>
         </div>
         <div role="rowgroup" class="grid-body" style={{ height: `${props.rows.length * ROW_HEIGHT}px` }}>
@@ -270,7 +343,12 @@ export function Table(props: TableProps): JSX.Element {
                 <div
                   role="row"
                   class="grid-row"
-                  classList={{ active: at() === active().row, open: row.id === props.sel, fresh: props.fresh.has(row), blocked: row.action === "block" }}
+                  classList={{
+                    active: at() === active().row,
+                    open: row.id === props.sel,
+                    fresh: props.fresh.has(row),
+                    blocked: row.action === "block",
+                  }}
                   id={`row-${at()}`}
                   data-index={at()}
                   data-id={row.id}
@@ -283,7 +361,10 @@ export function Table(props: TableProps): JSX.Element {
                       <div
                         role="gridcell"
                         class={`col-${column.key}`}
-                        classList={{ number: column.number === true, here: at() === active().row && place() === active().column }}
+                        classList={{
+                          number: column.number === true,
+                          here: at() === active().row && place() === active().column,
+                        }}
                         data-column={place()}
                         aria-colindex={place() + 1}
                       >
@@ -301,9 +382,33 @@ export function Table(props: TableProps): JSX.Element {
       <Show when={tools()}>
         {(at) => (
           <div class="cell-tools" style={{ top: `${at().top}px`, left: `${at().left}px` }}>
-            <button type="button" tabindex="-1" title="Keep to this  Alt+click" aria-label="Keep to this value" onClick={() => props.onFilter(at().field, at().value, "also")}><Icon name="plus" /></button>
-            <button type="button" tabindex="-1" title="Leave this out  Alt+Shift+click" aria-label="Leave this value out" onClick={() => props.onFilter(at().field, at().value, "exclude")}><Icon name="minus" /></button>
-            <button type="button" tabindex="-1" title="Copy" aria-label="Copy this value" onClick={() => void copyText(at().value)}><Icon name="copy" /></button>
+            <button
+              type="button"
+              tabindex="-1"
+              title="Keep to this  Alt+click"
+              aria-label="Keep to this value"
+              onClick={() => props.onFilter(at().field, at().value, "also")}
+            >
+              <Icon name="plus" />
+            </button>
+            <button
+              type="button"
+              tabindex="-1"
+              title="Leave this out  Alt+Shift+click"
+              aria-label="Leave this value out"
+              onClick={() => props.onFilter(at().field, at().value, "exclude")}
+            >
+              <Icon name="minus" />
+            </button>
+            <button
+              type="button"
+              tabindex="-1"
+              title="Copy"
+              aria-label="Copy this value"
+              onClick={() => void copyText(at().value)}
+            >
+              <Icon name="copy" />
+            </button>
           </div>
         )}
       </Show>

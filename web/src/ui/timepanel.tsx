@@ -57,7 +57,8 @@ export function TimePanel(props: TimePanelProps): JSX.Element {
   const to = () => Date.parse(props.series.range.to);
   const cells = () => props.series.starts.length;
   const lines = createMemo<Line[]>(() =>
-    props.series.lines.map((line, index) => ({ ...line, shade: lineShade(props.by, line.value, line.family, index) })));
+    props.series.lines.map((line, index) => ({ ...line, shade: lineShade(props.by, line.value, line.family, index) })),
+  );
   const stripLines = createMemo(() => lines().filter((line) => props.zeros || line.total > 0));
 
   onMount(() => {
@@ -120,7 +121,7 @@ export function TimePanel(props: TimePanelProps): JSX.Element {
     } else if (event.key === "Enter" && cell() !== null) {
       const start = anchor();
       setAnchor(null);
-      choose(start ?? here, here, start === null ? stripLines()[row() ?? -1]?.value ?? null : null);
+      choose(start ?? here, here, start === null ? (stripLines()[row() ?? -1]?.value ?? null) : null);
     } else if (event.key === "Escape" && (anchor() !== null || cell() !== null)) {
       setAnchor(null);
       setCell(null);
@@ -131,7 +132,10 @@ export function TimePanel(props: TimePanelProps): JSX.Element {
 
   const summary = createMemo(() => {
     const total = lines().reduce((sum, line) => sum + line.total, 0);
-    const most = [...lines()].sort((a, b) => b.total - a.total).slice(0, 3).filter((line) => line.total > 0);
+    const most = [...lines()]
+      .sort((a, b) => b.total - a.total)
+      .slice(0, 3)
+      .filter((line) => line.total > 0);
     const named = most.map((line) => `${lineName(props.by, line.value)} ${count(line.total)}`).join(", ");
     return `${count(total)} queries by ${props.by}, ${span(from(), to())}, in steps of ${duration(props.series.step_ms)}. ${named}.`;
   });
@@ -147,10 +151,22 @@ export function TimePanel(props: TimePanelProps): JSX.Element {
         <Stack series={props.series} lines={lines()} width={width()} height={props.chartHeight} gutters={gutters()} />
       </Show>
       <Show when={props.strip}>
-        <Strip lines={stripLines()} cells={cells()} width={plotWidth()} rowHeight={props.rowHeight} row={row()} by={props.by} hrefOf={props.hrefOf} />
+        <Strip
+          lines={stripLines()}
+          cells={cells()}
+          width={plotWidth()}
+          rowHeight={props.rowHeight}
+          row={row()}
+          by={props.by}
+          hrefOf={props.hrefOf}
+        />
       </Show>
       <Show when={!props.stack && props.strip}>
-        <Axis from={props.series.starts[0] ?? from()} to={(props.series.starts[cells() - 1] ?? to()) + props.series.step_ms} width={plotWidth()} />
+        <Axis
+          from={props.series.starts[0] ?? from()}
+          to={(props.series.starts[cells() - 1] ?? to()) + props.series.step_ms}
+          width={plotWidth()}
+        />
       </Show>
       <div
         class="brush"
@@ -200,7 +216,9 @@ export function TimePanel(props: TimePanelProps): JSX.Element {
 
 function readCell(series: SeriesReply, lines: Line[], cell: number): string {
   const start = series.starts[cell] ?? 0;
-  const parts = lines.filter((line) => (line.counts[cell] ?? 0) > 0).map((line) => `${line.value} ${line.counts[cell] ?? 0}`);
+  const parts = lines
+    .filter((line) => (line.counts[cell] ?? 0) > 0)
+    .map((line) => `${line.value} ${line.counts[cell] ?? 0}`);
   return `${dayClock(start)}: ${parts.length === 0 ? "nothing" : parts.join(", ")}`;
 }
 
@@ -220,7 +238,9 @@ function Axis(props: { from: number; to: number; width: number }): JSX.Element {
     <div class="axis" aria-hidden="true">
       <For each={marks()}>
         {(at, index) => (
-          <span style={{ left: `${(100 * (at - props.from)) / (props.to - props.from)}%` }}>{axisLabel(at, step(), index() === 0)}</span>
+          <span style={{ left: `${(100 * (at - props.from)) / (props.to - props.from)}%` }}>
+            {axisLabel(at, step(), index() === 0)}
+          </span>
         )}
       </For>
     </div>
@@ -228,7 +248,13 @@ function Axis(props: { from: number; to: number; width: number }): JSX.Element {
 }
 
 /** The stacked chart. */
-function Stack(props: { series: SeriesReply; lines: Line[]; width: number; height: number; gutters: Gutters }): JSX.Element {
+function Stack(props: {
+  series: SeriesReply;
+  lines: Line[];
+  width: number;
+  height: number;
+  gutters: Gutters;
+}): JSX.Element {
   let host!: HTMLDivElement;
   let chart: uPlot | undefined;
 
@@ -260,22 +286,44 @@ function Stack(props: { series: SeriesReply; lines: Line[]; width: number; heigh
         cursor: { show: false },
         select: { show: false, left: 0, top: 0, width: 0, height: 0 },
         padding: [8, props.gutters.right, 0, 0],
-        scales: { x: { time: true, range: () => [xs[0] ?? 0, last + step] }, y: { range: (_, __, max) => [0, Math.max(1, max * 1.06)] } },
+        scales: {
+          x: { time: true, range: () => [xs[0] ?? 0, last + step] },
+          y: { range: (_, __, max) => [0, Math.max(1, max * 1.06)] },
+        },
         axes: [
           {
-            stroke: ink, font, size: 22, gap: 4, grid: { show: false }, ticks: { show: false },
+            stroke: ink,
+            font,
+            size: 22,
+            gap: 4,
+            grid: { show: false },
+            ticks: { show: false },
             splits: (_, __, min, max) => ticks(min, max, wanted),
-            values: (u, marks) => marks.map((at, index) => axisLabel(at, tickStep((u.scales.x?.max ?? 0) - (u.scales.x?.min ?? 0), wanted), index === 0)),
+            values: (u, marks) =>
+              marks.map((at, index) =>
+                axisLabel(at, tickStep((u.scales.x?.max ?? 0) - (u.scales.x?.min ?? 0), wanted), index === 0),
+              ),
           },
           {
-            stroke: ink, font, size: props.gutters.left, gap: 8, ticks: { show: false }, grid: { stroke: grid, width: 1 }, space: 26,
+            stroke: ink,
+            font,
+            size: props.gutters.left,
+            gap: 8,
+            ticks: { show: false },
+            grid: { stroke: grid, width: 1 },
+            space: 26,
             values: (_, marks) => marks.map((mark) => (Number.isInteger(mark) ? compact(mark) : "")),
           },
         ],
         series: [
           {},
           ...shown
-            .map((line) => ({ fill: paint(line.shade), width: 0, points: { show: false }, ...(stepped === undefined ? {} : { paths: stepped }) }))
+            .map((line) => ({
+              fill: paint(line.shade),
+              width: 0,
+              points: { show: false },
+              ...(stepped === undefined ? {} : { paths: stepped }),
+            }))
             .reverse(),
         ],
       },
@@ -357,30 +405,60 @@ function Strip(props: {
 }
 
 /** What the cell under the pointer holds. */
-function Tip(props: { by: string; series: SeriesReply; lines: Line[]; cell: number; anchor: number | null; focus: string | null; left: number; width: number }): JSX.Element {
+function Tip(props: {
+  by: string;
+  series: SeriesReply;
+  lines: Line[];
+  cell: number;
+  anchor: number | null;
+  focus: string | null;
+  left: number;
+  width: number;
+}): JSX.Element {
   const first = () => Math.min(props.cell, props.anchor ?? props.cell);
   const last = () => Math.max(props.cell, props.anchor ?? props.cell);
   const sum = (line: Line) => line.counts.slice(first(), last() + 1).reduce((total, one) => total + one, 0);
   const counted = createMemo(() =>
-    props.lines.map((line) => ({ line, total: sum(line) })).filter((one) => one.total > 0 || one.line.value === props.focus)
-      .sort((a, b) => Number(b.line.value === props.focus) - Number(a.line.value === props.focus) || b.total - a.total));
+    props.lines
+      .map((line) => ({ line, total: sum(line) }))
+      .filter((one) => one.total > 0 || one.line.value === props.focus)
+      .sort((a, b) => Number(b.line.value === props.focus) - Number(a.line.value === props.focus) || b.total - a.total),
+  );
   const start = () => props.series.starts[first()] ?? 0;
   const end = () => (props.series.starts[last()] ?? 0) + props.series.step_ms;
-  const rest = () => counted().slice(TOOLTIP_LINES).reduce((total, one) => total + one.total, 0);
+  const rest = () =>
+    counted()
+      .slice(TOOLTIP_LINES)
+      .reduce((total, one) => total + one.total, 0);
   return (
-    <div class="tip" classList={{ flip: props.left > props.width / 2 }} style={{ left: `${props.left}px` }} aria-hidden="true">
+    <div
+      class="tip"
+      classList={{ flip: props.left > props.width / 2 }}
+      style={{ left: `${props.left}px` }}
+      aria-hidden="true"
+    >
       <div class="tip-time">{span(start(), end())}</div>
       <Show when={counted().length > 0} fallback={<div class="muted">Nothing</div>}>
         <For each={counted().slice(0, TOOLTIP_LINES)}>
           {(one) => (
             <div class="tip-line" classList={{ strong: one.line.value === props.focus }}>
-              <Swatch shade={one.line.shade} /> <span>{lineName(props.by, one.line.value)}</span> <b>{count(one.total)}</b>
+              <Swatch shade={one.line.shade} /> <span>{lineName(props.by, one.line.value)}</span>{" "}
+              <b>{count(one.total)}</b>
             </div>
           )}
         </For>
-        <Show when={rest() > 0}><div class="tip-line muted"><span class="swatch none" /> <span>others</span> <b>{count(rest())}</b></div></Show>
+        <Show when={rest() > 0}>
+          <div class="tip-line muted">
+            <span class="swatch none" /> <span>others</span> <b>{count(rest())}</b>
+          </div>
+        </Show>
       </Show>
-      <Show when={props.anchor !== null}><div class="tip-hint"><Icon name="clock" />{duration(end() - start())}</div></Show>
+      <Show when={props.anchor !== null}>
+        <div class="tip-hint">
+          <Icon name="clock" />
+          {duration(end() - start())}
+        </div>
+      </Show>
     </div>
   );
 }
@@ -394,10 +472,24 @@ export function SeriesTable(props: { series: SeriesReply; by: string }): JSX.Ele
   return (
     <table class="plain-table">
       <caption class="off-screen">Queries by {props.by}</caption>
-      <thead><tr><th scope="col">{props.by}</th><th scope="col" class="number">Queries</th><th scope="col">Most at</th></tr></thead>
+      <thead>
+        <tr>
+          <th scope="col">{props.by}</th>
+          <th scope="col" class="number">
+            Queries
+          </th>
+          <th scope="col">Most at</th>
+        </tr>
+      </thead>
       <tbody>
         <For each={props.series.lines.filter((line) => line.total > 0)}>
-          {(line) => <tr><th scope="row">{lineName(props.by, line.value)}</th><td class="number">{count(line.total)}</td><td>{busiest(line)}</td></tr>}
+          {(line) => (
+            <tr>
+              <th scope="row">{lineName(props.by, line.value)}</th>
+              <td class="number">{count(line.total)}</td>
+              <td>{busiest(line)}</td>
+            </tr>
+          )}
         </For>
       </tbody>
     </table>

@@ -10,7 +10,13 @@ import { startMock, type Mock, type MockOptions } from "../mock/server.ts";
 const DIST = fileURLToPath(new URL("../../dist", import.meta.url));
 // Also keeps the browser from talking to anyone on its own account.
 const ARGUMENTS = [
-  "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
 ];
 const PROGRAMS = [process.env.CHROMIUM, "/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 
@@ -70,7 +76,8 @@ export function rig(mockOptions: MockOptions = {}): Rig {
     page.setDefaultTimeout(20_000);
     page.on("pageerror", (error) => faults.push(`page: ${error.message}`));
     page.on("console", (message) => {
-      if (message.type() === "error" && options.expected?.test(message.text()) !== true) faults.push(`console: ${message.text()}`);
+      if (message.type() === "error" && options.expected?.test(message.text()) !== true)
+        faults.push(`console: ${message.text()}`);
     });
     page.on("request", (request) => {
       if (!request.url().startsWith(`${url()}/`)) faults.push(`request to another origin: ${request.url()}`);
@@ -79,7 +86,13 @@ export function rig(mockOptions: MockOptions = {}): Rig {
     await page.goto(url() + (options.path ?? "/"));
     return page;
   };
-  return { get mock() { return mock; }, url, open };
+  return {
+    get mock() {
+      return mock;
+    },
+    url,
+    open,
+  };
 }
 
 /** Rows of the table that are in the page now. */

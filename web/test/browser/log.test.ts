@@ -16,7 +16,10 @@ test("a long table keeps fewer than 100 rows in the page, and older ones come by
     const before = await page.locator(ROW).last().getAttribute("data-index");
     if (Number(before) >= wanted) break;
     await page.locator("[role=grid]").evaluate((grid) => grid.scrollTo(0, grid.scrollHeight));
-    await page.waitForFunction(([row, seen]) => Number([...document.querySelectorAll<HTMLElement>(row)].pop()?.dataset.index) > Number(seen), [ROW, before ?? "0"] as const);
+    await page.waitForFunction(
+      ([row, seen]) => Number([...document.querySelectorAll<HTMLElement>(row)].pop()?.dataset.index) > Number(seen),
+      [ROW, before ?? "0"] as const,
+    );
   }
   expect(Number(await page.locator(ROW).last().getAttribute("data-index"))).toBeGreaterThanOrEqual(wanted);
   expect(await page.locator(ROW).count()).toBeLessThan(100);
@@ -27,8 +30,23 @@ test("a long table keeps fewer than 100 rows in the page, and older ones come by
 test("the facet lists every named code, and one click keeps to it", async () => {
   const page = await here.open({ path: `/log?${RANGE}` });
   await rowsShown(page);
-  const names = await page.locator(".facet-values.codes .facet-only").evaluateAll((all) => all.map((one) => one.getAttribute("data-value")));
-  for (const name of ["NOERROR", "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED", "DSOTYPENI", "BADVERS", "BADSIG", "BADKEY", "BADTRUNC", "BADCOOKIE"]) {
+  const names = await page
+    .locator(".facet-values.codes .facet-only")
+    .evaluateAll((all) => all.map((one) => one.getAttribute("data-value")));
+  for (const name of [
+    "NOERROR",
+    "FORMERR",
+    "SERVFAIL",
+    "NXDOMAIN",
+    "NOTIMP",
+    "REFUSED",
+    "DSOTYPENI",
+    "BADVERS",
+    "BADSIG",
+    "BADKEY",
+    "BADTRUNC",
+    "BADCOOKIE",
+  ]) {
     expect(names).toContain(name);
   }
   expect(names.filter((name) => name !== "" && !name?.startsWith("CODE")).length).toBe(21);
@@ -50,7 +68,9 @@ test("the facet lists every named code, and one click keeps to it", async () => 
   await page.waitForFunction(() => new URL(location.href).searchParams.get("q") === null);
   expect(await page.inputValue(".searchbox input")).toBe("");
   await page.goForward();
-  await page.waitForFunction(() => document.querySelector<HTMLInputElement>(".searchbox input")?.value === "code:NXDOMAIN");
+  await page.waitForFunction(
+    () => document.querySelector<HTMLInputElement>(".searchbox input")?.value === "code:NXDOMAIN",
+  );
 });
 
 test("a brush over chart and strip sets an absolute range, and the typed draft survives it", async () => {
@@ -141,7 +161,10 @@ test("Alt and a click on a cell keep to its value", async () => {
   const client = await cell.textContent();
   await cell.click({ modifiers: ["Alt"] });
   await page.waitForFunction(() => /^client:/.test(new URL(location.href).searchParams.get("q") ?? ""));
-  await page.waitForFunction(([row, only]) => [...document.querySelectorAll(`${row} .col-client`)].every((one) => one.textContent === only), [ROW, client] as const);
+  await page.waitForFunction(
+    ([row, only]) => [...document.querySelectorAll(`${row} .col-client`)].every((one) => one.textContent === only),
+    [ROW, client] as const,
+  );
   await page.click(".chip-turn");
   await page.waitForFunction(() => /^-client:/.test(new URL(location.href).searchParams.get("q") ?? ""));
   await page.click(".chip-drop");
@@ -173,7 +196,9 @@ test("fields and values complete, and searches are remembered", async () => {
   await page.locator(".completions .completion-label", { hasText: "NXDOMAIN" }).waitFor();
   await page.keyboard.press("ArrowDown");
   await page.keyboard.press("Enter");
-  await page.waitForFunction(() => document.querySelector<HTMLInputElement>(".searchbox input")?.value === "code:NXDOMAIN ");
+  await page.waitForFunction(
+    () => document.querySelector<HTMLInputElement>(".searchbox input")?.value === "code:NXDOMAIN ",
+  );
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => new URL(location.href).searchParams.get("q") === "code:NXDOMAIN");
   await page.fill(".searchbox input", "");
@@ -191,12 +216,19 @@ test("live shows queries as they come", async () => {
   await page.getByRole("button", { name: "Live" }).click();
   await page.waitForSelector(".tail-live");
   expect(params(page).get("live")).toBe("1");
-  const before = await page.locator(ROW).first().getAttribute("data-id").catch(() => null);
+  const before = await page
+    .locator(ROW)
+    .first()
+    .getAttribute("data-id")
+    .catch(() => null);
   const asked = REAL ? undefined : here.mock?.ask();
-  await page.waitForFunction(([row, old]) => {
-    const first = document.querySelector<HTMLElement>(row ?? "")?.dataset.id;
-    return first !== undefined && first !== old;
-  }, [ROW, before] as const);
+  await page.waitForFunction(
+    ([row, old]) => {
+      const first = document.querySelector<HTMLElement>(row ?? "")?.dataset.id;
+      return first !== undefined && first !== old;
+    },
+    [ROW, before] as const,
+  );
   if (asked !== undefined) expect(await page.locator(ROW).first().getAttribute("data-id")).toBe(asked.id);
   await page.keyboard.press("l");
   await page.waitForSelector(".tail", { state: "detached" });

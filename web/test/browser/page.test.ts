@@ -26,11 +26,17 @@ async function violations(page: Page): Promise<string[]> {
   });
   return found
     .filter((one) => one.impact === "serious" || one.impact === "critical")
-    .flatMap((one) => one.nodes.slice(0, 5).map((node) => `${one.id}: ${JSON.stringify(node.target)} ${node.failureSummary ?? ""}`));
+    .flatMap((one) =>
+      one.nodes.slice(0, 5).map((node) => `${one.id}: ${JSON.stringify(node.target)} ${node.failureSummary ?? ""}`),
+    );
 }
 
 async function settled(page: Page): Promise<void> {
-  await page.waitForFunction(() => document.getAnimations().every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity));
+  await page.waitForFunction(() =>
+    document
+      .getAnimations()
+      .every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity),
+  );
 }
 
 describe("everyone can use", () => {
@@ -75,10 +81,15 @@ test("the sign-in page and the status can be used by everyone", async () => {
 test("the first load is within its budget, and all of it comes from here", async () => {
   const page = await here.open();
   await page.waitForSelector(".figure");
-  const loaded = await page.evaluate(() => [location.href, ...performance.getEntriesByType("resource").map((one) => one.name)]);
+  const loaded = await page.evaluate(() => [
+    location.href,
+    ...performance.getEntriesByType("resource").map((one) => one.name),
+  ]);
   const files = loaded.filter((one) => !one.includes("/api/"));
   expect(files.some((one) => one.endsWith(".js"))).toBe(true);
-  const sizes = await Promise.all(files.map(async (one) => gzipSync(await (await page.request.get(one)).body()).length));
+  const sizes = await Promise.all(
+    files.map(async (one) => gzipSync(await (await page.request.get(one)).body()).length),
+  );
   expect(sizes.reduce((sum, one) => sum + one, 0)).toBeLessThanOrEqual(FIRST_LOAD_BYTES_MAX);
 });
 

@@ -23,7 +23,9 @@ export default async function signIn(project: TestProject): Promise<void> {
   });
   const cookie = /^([^=]+)=([^;]*)/.exec(reply.headers.get("set-cookie") ?? "");
   if (!reply.ok || cookie?.[1] === undefined || cookie[2] === undefined) {
-    throw new Error(`${url} does not take NAMEWARD_TOKEN (${reply.status}): a token works once, take the one printed last`);
+    throw new Error(
+      `${url} does not take NAMEWARD_TOKEN (${reply.status}): a token works once, take the one printed last`,
+    );
   }
   project.provide("cookie", { name: cookie[1], value: cookie[2] });
 }

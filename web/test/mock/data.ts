@@ -8,38 +8,125 @@ export interface Event extends EventRow {
   trace: TraceStep[];
 }
 
-const code = (number: number, name: string, family: string, place: string, rfc: string, meaning: string): CodeEntry =>
-  ({ number, name, family, place, rfc, meaning });
+const code = (
+  number: number,
+  name: string,
+  family: string,
+  place: string,
+  rfc: string,
+  meaning: string,
+): CodeEntry => ({ number, name, family, place, rfc, meaning });
 
 export const CODES: CodeEntry[] = [
-  code(0, "NOERROR", "answered", "header", "RFC 1035", "The question was answered, or the name has no data of this type."),
+  code(
+    0,
+    "NOERROR",
+    "answered",
+    "header",
+    "RFC 1035",
+    "The question was answered, or the name has no data of this type.",
+  ),
   code(1, "FORMERR", "malformed", "header", "RFC 1035, RFC 6891", "The server could not make sense of the message."),
-  code(2, "SERVFAIL", "server_trouble", "header", "RFC 1035, RFC 8914", "The server tried and failed; the extended error says why."),
-  code(3, "NXDOMAIN", "name_missing", "header", "RFC 1035, RFC 8020", "The name does not exist, nor does anything below it."),
+  code(
+    2,
+    "SERVFAIL",
+    "server_trouble",
+    "header",
+    "RFC 1035, RFC 8914",
+    "The server tried and failed; the extended error says why.",
+  ),
+  code(
+    3,
+    "NXDOMAIN",
+    "name_missing",
+    "header",
+    "RFC 1035, RFC 8020",
+    "The name does not exist, nor does anything below it.",
+  ),
   code(4, "NOTIMP", "server_trouble", "header", "RFC 1035", "The server does not offer this kind of operation."),
-  code(5, "REFUSED", "refused", "header", "RFC 1035, RFC 8914", "The server will not answer this client or this question."),
+  code(
+    5,
+    "REFUSED",
+    "refused",
+    "header",
+    "RFC 1035, RFC 8914",
+    "The server will not answer this client or this question.",
+  ),
   code(6, "YXDOMAIN", "security", "header", "RFC 2136, RFC 6672", "A name exists that the update said must not."),
   code(7, "YXRRSET", "security", "header", "RFC 2136", "A record set exists that the update said must not."),
   code(8, "NXRRSET", "security", "header", "RFC 2136", "A record set that the update counts on does not exist."),
   code(9, "NOTAUTH", "refused", "header", "RFC 2136, RFC 8945", "The server is not authoritative for the zone."),
   code(10, "NOTZONE", "security", "header", "RFC 2136", "A name in the update lies outside its zone."),
-  code(11, "DSOTYPENI", "security", "header", "RFC 8490", "The session asked for a DSO operation the server does not know."),
-  code(16, "BADVERS", "malformed", "header + OPT", "RFC 6891", "The client speaks an EDNS version the server does not."),
+  code(
+    11,
+    "DSOTYPENI",
+    "security",
+    "header",
+    "RFC 8490",
+    "The session asked for a DSO operation the server does not know.",
+  ),
+  code(
+    16,
+    "BADVERS",
+    "malformed",
+    "header + OPT",
+    "RFC 6891",
+    "The client speaks an EDNS version the server does not.",
+  ),
   code(16, "BADSIG", "security", "TSIG or TKEY error", "RFC 8945", "The signature does not fit the message and key."),
-  code(17, "BADKEY", "security", "TSIG or TKEY error", "RFC 8945, RFC 2930", "The key or its algorithm is unknown to the server."),
-  code(18, "BADTIME", "security", "TSIG or TKEY error", "RFC 8945", "The signature's time is too far from the server's clock."),
+  code(
+    17,
+    "BADKEY",
+    "security",
+    "TSIG or TKEY error",
+    "RFC 8945, RFC 2930",
+    "The key or its algorithm is unknown to the server.",
+  ),
+  code(
+    18,
+    "BADTIME",
+    "security",
+    "TSIG or TKEY error",
+    "RFC 8945",
+    "The signature's time is too far from the server's clock.",
+  ),
   code(19, "BADMODE", "security", "TKEY error", "RFC 2930", "The server does not offer this way of making keys."),
   code(20, "BADNAME", "security", "TKEY error", "RFC 2930", "The key name exists already."),
   code(21, "BADALG", "security", "TKEY error", "RFC 2930", "The server lacks the algorithm the key was asked for."),
-  code(22, "BADTRUNC", "security", "TSIG error", "RFC 8945", "The signature is right but shorter than the server allows."),
-  code(23, "BADCOOKIE", "malformed", "header + OPT", "RFC 7873, RFC 9018", "The server wants a valid cookie before it answers."),
+  code(
+    22,
+    "BADTRUNC",
+    "security",
+    "TSIG error",
+    "RFC 8945",
+    "The signature is right but shorter than the server allows.",
+  ),
+  code(
+    23,
+    "BADCOOKIE",
+    "malformed",
+    "header + OPT",
+    "RFC 7873, RFC 9018",
+    "The server wants a valid cookie before it answers.",
+  ),
 ];
 
-const field = (name: string, kind: string, about: string, values: string[] = [], aliases: string[] = []): FieldEntry =>
-  ({ name, kind, about, values, aliases, examples: [] });
+const field = (
+  name: string,
+  kind: string,
+  about: string,
+  values: string[] = [],
+  aliases: string[] = [],
+): FieldEntry => ({ name, kind, about, values, aliases, examples: [] });
 
 export const FIELDS: FieldEntry[] = [
-  field("code", "code", "return code", CODES.map((one) => one.name), ["rcode", "rc", "status"]),
+  field(
+    "code",
+    "code",
+    "return code",
+    CODES.map((one) => one.name),
+    ["rcode", "rc", "status"],
+  ),
   field("domain", "name", "name asked", [], ["qname"]),
   field("reg_domain", "name", "registrable part of the name", [], ["etld1"]),
   field("client", "address", "client address", [], ["src"]),
@@ -48,7 +135,15 @@ export const FIELDS: FieldEntry[] = [
   field("list", "text", "list that decided"),
   field("upstream", "text", "upstream asked last"),
   field("cache", "word", "where the answer came from", ["none", "hit", "miss", "stale"]),
-  field("outcome", "word", "what the client got", ["answered", "nodata", "referral", "truncated", "error", "dropped", "timeout"]),
+  field("outcome", "word", "what the client got", [
+    "answered",
+    "nodata",
+    "referral",
+    "truncated",
+    "error",
+    "dropped",
+    "timeout",
+  ]),
   field("transport", "word", "how the query came", ["udp", "tcp", "dot", "doh", "doq"], ["proto"]),
   field("ede", "code", "extended error"),
   field("latency", "duration", "arrival to reply"),
@@ -67,31 +162,78 @@ export function seeded(seed: number): () => number {
 }
 
 const DOMAINS: [string, string][] = [
-  ["www.example.com", "example.com"], ["api.example.net", "example.net"], ["cdn.assets.example.org", "example.org"],
-  ["mail.example.com", "example.com"], ["telemetry.eu-central.device.vendor.example", "vendor.example"], ["login.corp.example", "corp.example"],
-  ["time.example.net", "example.net"], ["_ldap._tcp.dc.corp.example", "corp.example"], ["images.shop.example", "shop.example"],
-  ["updates.os.example", "os.example"], ["chat.social.example", "social.example"], ["video-edge-07.stream.example", "stream.example"],
-  ["registry.packages.example", "packages.example"], ["push.mobile.example", "mobile.example"], ["docs.wiki.example", "wiki.example"],
-  ["weather.example.org", "example.org"], ["bank.example", "bank.example"], ["news.daily.example", "daily.example"],
-  ["maps.geo.example", "geo.example"], ["backup.nas.example", "nas.example"],
+  ["www.example.com", "example.com"],
+  ["api.example.net", "example.net"],
+  ["cdn.assets.example.org", "example.org"],
+  ["mail.example.com", "example.com"],
+  ["telemetry.eu-central.device.vendor.example", "vendor.example"],
+  ["login.corp.example", "corp.example"],
+  ["time.example.net", "example.net"],
+  ["_ldap._tcp.dc.corp.example", "corp.example"],
+  ["images.shop.example", "shop.example"],
+  ["updates.os.example", "os.example"],
+  ["chat.social.example", "social.example"],
+  ["video-edge-07.stream.example", "stream.example"],
+  ["registry.packages.example", "packages.example"],
+  ["push.mobile.example", "mobile.example"],
+  ["docs.wiki.example", "wiki.example"],
+  ["weather.example.org", "example.org"],
+  ["bank.example", "bank.example"],
+  ["news.daily.example", "daily.example"],
+  ["maps.geo.example", "geo.example"],
+  ["backup.nas.example", "nas.example"],
 ];
 const BLOCKED: [string, string, string][] = [
-  ["ads.tracker.example", "tracker.example", "ads"], ["pixel.metrics.example", "metrics.example", "ads"], ["beacon.analytics.example", "analytics.example", "telemetry"],
-  ["cdn.popunder.example", "popunder.example", "ads"], ["login-corp.phish.example", "phish.example", "malware"], ["events.collector.example", "collector.example", "telemetry"],
+  ["ads.tracker.example", "tracker.example", "ads"],
+  ["pixel.metrics.example", "metrics.example", "ads"],
+  ["beacon.analytics.example", "analytics.example", "telemetry"],
+  ["cdn.popunder.example", "popunder.example", "ads"],
+  ["login-corp.phish.example", "phish.example", "malware"],
+  ["events.collector.example", "collector.example", "telemetry"],
 ];
-const TYPES: [string, number][] = [["A", 52], ["AAAA", 26], ["HTTPS", 11], ["PTR", 5], ["TXT", 2], ["MX", 1.5], ["SRV", 1.5], ["NS", 0.6], ["DS", 0.4]];
+const TYPES: [string, number][] = [
+  ["A", 52],
+  ["AAAA", 26],
+  ["HTTPS", 11],
+  ["PTR", 5],
+  ["TXT", 2],
+  ["MX", 1.5],
+  ["SRV", 1.5],
+  ["NS", 0.6],
+  ["DS", 0.4],
+];
 const UPSTREAMS = ["udp://192.0.2.53:53", "udp://198.51.100.53:53", "tcp://203.0.113.9:853"];
 
 /** Shares of the codes outside bursts, in ten-thousandths. */
 const USUAL: [string, number][] = [
-  ["NOERROR", 8374], ["NXDOMAIN", 1150], ["REFUSED", 189], ["SERVFAIL", 40], ["FORMERR", 15], ["NOTAUTH", 6], ["NOTIMP", 5], ["BADTIME", 4],
-  ["BADVERS", 5], ["BADKEY", 2.4], ["NXRRSET", 2.2], ["YXDOMAIN", 1.2], ["YXRRSET", 1.2], ["BADNAME", 1.2], ["BADTRUNC", 1.1], ["BADSIG", 1.6],
-  ["NOTZONE", 0.7], ["DSOTYPENI", 0.7], ["BADMODE", 0.6],
+  ["NOERROR", 8374],
+  ["NXDOMAIN", 1150],
+  ["REFUSED", 189],
+  ["SERVFAIL", 40],
+  ["FORMERR", 15],
+  ["NOTAUTH", 6],
+  ["NOTIMP", 5],
+  ["BADTIME", 4],
+  ["BADVERS", 5],
+  ["BADKEY", 2.4],
+  ["NXRRSET", 2.2],
+  ["YXDOMAIN", 1.2],
+  ["YXRRSET", 1.2],
+  ["BADNAME", 1.2],
+  ["BADTRUNC", 1.1],
+  ["BADSIG", 1.6],
+  ["NOTZONE", 0.7],
+  ["DSOTYPENI", 0.7],
+  ["BADMODE", 0.6],
 ];
 /** Code, first and last part of the day, share within. */
 const BURSTS: [string, number, number, number][] = [
-  ["BADCOOKIE", 0.28, 0.318, 0.11], ["BADALG", 0.42, 0.445, 0.003], ["SERVFAIL", 0.605, 0.647, 0.13], ["NXDOMAIN", 0.765, 0.785, 0.34],
-  ["BADCOOKIE", 0.972, 0.98, 0.06], ["SERVFAIL", 0.985, 0.99, 0.2],
+  ["BADCOOKIE", 0.28, 0.318, 0.11],
+  ["BADALG", 0.42, 0.445, 0.003],
+  ["SERVFAIL", 0.605, 0.647, 0.13],
+  ["NXDOMAIN", 0.765, 0.785, 0.34],
+  ["BADCOOKIE", 0.972, 0.98, 0.06],
+  ["SERVFAIL", 0.985, 0.99, 0.2],
 ];
 
 function pick<T>(weighted: readonly [T, number][], chance: number): T {
@@ -123,23 +265,50 @@ export function makeEvent(ms: number, day: number, serial: number, random: () =>
   const refused = name === "REFUSED";
   const zipf = Math.floor(DOMAINS.length * random() ** 2.2);
   const bad = at(BLOCKED, random() ** 1.6);
-  const [domain, registrable] = blocked ? bad : DOMAINS[zipf] as [string, string];
+  const [domain, registrable] = blocked ? bad : (DOMAINS[zipf] as [string, string]);
   const missing = name === "NXDOMAIN" && !blocked;
-  const asked = missing ? `${at(["wpad", "x7f3k", "old-host", "printer-2", "isatap"], random())}.${registrable}` : domain;
+  const asked = missing
+    ? `${at(["wpad", "x7f3k", "old-host", "printer-2", "isatap"], random())}.${registrable}`
+    : domain;
   const silent = name === "SERVFAIL" && random() < 0.02;
-  const cache = blocked || refused || entry.number > 3 || entry.number === 1 ? "none" : name === "SERVFAIL" ? "miss" : random() < 0.71 ? "hit" : random() < 0.02 ? "stale" : "miss";
+  const cache =
+    blocked || refused || entry.number > 3 || entry.number === 1
+      ? "none"
+      : name === "SERVFAIL"
+        ? "miss"
+        : random() < 0.71
+          ? "hit"
+          : random() < 0.02
+            ? "stale"
+            : "miss";
   const asksUpstream = cache === "miss";
   const upstreamMs = asksUpstream ? (name === "SERVFAIL" ? 380 + 1500 * random() : 4 + 60 * random() ** 2.4) : null;
   const latency = (upstreamMs ?? 0) + 0.02 + 0.2 * random();
-  const ede: EdeEntry[] = name === "SERVFAIL" ? [at([
-    { code: 22, name: "No Reachable Authority", text: "192.0.2.53: no reply in 1.5 s" }, { code: 9, name: "DNSKEY Missing", text: "" },
-    { code: 23, name: "Network Error", text: "connection refused by 198.51.100.53" }], random())]
-    : blocked ? [{ code: 15, name: "Blocked", text: `list ${bad[2]}` }] : refused ? [{ code: 18, name: "Prohibited", text: "" }] : [];
+  const ede: EdeEntry[] =
+    name === "SERVFAIL"
+      ? [
+          at(
+            [
+              { code: 22, name: "No Reachable Authority", text: "192.0.2.53: no reply in 1.5 s" },
+              { code: 9, name: "DNSKEY Missing", text: "" },
+              { code: 23, name: "Network Error", text: "connection refused by 198.51.100.53" },
+            ],
+            random(),
+          ),
+        ]
+      : blocked
+        ? [{ code: 15, name: "Blocked", text: `list ${bad[2]}` }]
+        : refused
+          ? [{ code: 18, name: "Prohibited", text: "" }]
+          : [];
   const noData = name === "NOERROR" && !blocked && random() < 0.07;
   const qtype = UPDATES.has(entry.name) ? "SOA" : TKEY.has(entry.name) ? "TKEY" : pick(TYPES, random());
   const answered = name === "NOERROR" && !blocked && !noData;
   const octet = Math.floor(254 * random() ** 1.7) + 1;
-  const client = random() < 0.12 ? `2001:db8:0:${Math.floor(4 * random())}::${octet.toString(16)}` : `10.${Math.floor(3 * random())}.${Math.floor(6 * random() ** 2)}.${octet % 60 + 1}`;
+  const client =
+    random() < 0.12
+      ? `2001:db8:0:${Math.floor(4 * random())}::${octet.toString(16)}`
+      : `10.${Math.floor(3 * random())}.${Math.floor(6 * random() ** 2)}.${(octet % 60) + 1}`;
   if (silent) name = null;
   const rcode = name === null ? null : TSIG.has(entry.name) ? 9 : TKEY.has(entry.name) ? 0 : entry.number;
   const action = blocked ? "block" : refused ? "refuse" : random() < 0.02 ? "allow" : "pass";
@@ -159,7 +328,14 @@ export function makeEvent(ms: number, day: number, serial: number, random: () =>
     qtype,
     qclass: "IN",
     flags: ["RD", ...(random() < 0.8 ? ["EDNS"] : []), ...(random() < 0.2 ? ["DO"] : []), "RA"],
-    outcome: name === null ? at(["dropped", "timeout"], random()) : name !== "NOERROR" ? "error" : noData ? "nodata" : "answered",
+    outcome:
+      name === null
+        ? at(["dropped", "timeout"], random())
+        : name !== "NOERROR"
+          ? "error"
+          : noData
+            ? "nodata"
+            : "answered",
     rcode_header: rcode === null ? null : rcode & 15,
     rcode,
     tsig_error: TSIG.has(entry.name) && name !== null ? entry.number : null,
@@ -168,7 +344,13 @@ export function makeEvent(ms: number, day: number, serial: number, random: () =>
     code_number: name === null ? null : entry.number,
     code_family: name === null ? null : entry.family,
     ede,
-    answer: answered ? (random() < 0.3 ? `CNAME edge-${octet}.cdn.example, A 192.0.2.${octet}` : qtype === "AAAA" ? `AAAA 2001:db8::${octet.toString(16)}` : `A 198.51.100.${octet}`) : null,
+    answer: answered
+      ? random() < 0.3
+        ? `CNAME edge-${octet}.cdn.example, A 192.0.2.${octet}`
+        : qtype === "AAAA"
+          ? `AAAA 2001:db8::${octet.toString(16)}`
+          : `A 198.51.100.${octet}`
+      : null,
     answer_count: answered ? 1 + Math.floor(2 * random()) : 0,
     ttl: answered ? at([30, 60, 300, 3600], random()) : null,
     action,
@@ -183,17 +365,52 @@ export function makeEvent(ms: number, day: number, serial: number, random: () =>
     reply_size: name === null ? 0 : 45 + asked.length + Math.floor(80 * random()),
     trace: [
       finding("arrival", `udp from ${client}`),
-      finding("admission", refused ? "recursion is not offered to this client" : "client may ask", refused ? "decide" : "pass"),
-      ...(refused ? [] : [
-        finding("allow lists", action === "allow" ? "own: @@||vendor.example^" : "no rule matches", action === "allow" ? "match" : "pass"),
-        finding("block lists", blocked ? `${bad[2]}: ||${registrable}^` : "3 lists, no rule matches", blocked ? "decide" : "pass"),
-        ...(blocked ? [] : [
-          finding("cache", cache === "hit" ? "fresh, 41 s left" : cache === "stale" ? "stale for 12 s, no upstream answered" : "not there", cache === "hit" ? "decide" : "pass"),
-          ...(asksUpstream ? [finding("upstream", `${upstream ?? ""}: ${name === "SERVFAIL" || silent ? "no reply in 1.5 s, 3 attempts" : `reply in ${(upstreamMs ?? 0).toFixed(1)} ms`}`, name === "SERVFAIL" || silent ? "fail" : "decide")] : []),
-          finding("answer screen", "nothing in the answer is listed"),
-        ]),
-      ]),
-      finding("reply", name === null ? "none sent" : `${name}${ede[0] === undefined ? "" : `, EDE ${ede[0].code} ${ede[0].name}`}`),
+      finding(
+        "admission",
+        refused ? "recursion is not offered to this client" : "client may ask",
+        refused ? "decide" : "pass",
+      ),
+      ...(refused
+        ? []
+        : [
+            finding(
+              "allow lists",
+              action === "allow" ? "own: @@||vendor.example^" : "no rule matches",
+              action === "allow" ? "match" : "pass",
+            ),
+            finding(
+              "block lists",
+              blocked ? `${bad[2]}: ||${registrable}^` : "3 lists, no rule matches",
+              blocked ? "decide" : "pass",
+            ),
+            ...(blocked
+              ? []
+              : [
+                  finding(
+                    "cache",
+                    cache === "hit"
+                      ? "fresh, 41 s left"
+                      : cache === "stale"
+                        ? "stale for 12 s, no upstream answered"
+                        : "not there",
+                    cache === "hit" ? "decide" : "pass",
+                  ),
+                  ...(asksUpstream
+                    ? [
+                        finding(
+                          "upstream",
+                          `${upstream ?? ""}: ${name === "SERVFAIL" || silent ? "no reply in 1.5 s, 3 attempts" : `reply in ${(upstreamMs ?? 0).toFixed(1)} ms`}`,
+                          name === "SERVFAIL" || silent ? "fail" : "decide",
+                        ),
+                      ]
+                    : []),
+                  finding("answer screen", "nothing in the answer is listed"),
+                ]),
+          ]),
+      finding(
+        "reply",
+        name === null ? "none sent" : `${name}${ede[0] === undefined ? "" : `, EDE ${ede[0].code} ${ede[0].name}`}`,
+      ),
     ],
   };
 }

@@ -17,7 +17,9 @@ function distance(a: string, b: string): number {
   for (let i = 1; i <= a.length; i += 1) {
     const next = [i];
     for (let j = 1; j <= b.length; j += 1) {
-      next.push(Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)));
+      next.push(
+        Math.min((next[j - 1] ?? 0) + 1, (row[j] ?? 0) + 1, (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1)),
+      );
     }
     row = next;
   }
@@ -25,7 +27,9 @@ function distance(a: string, b: string): number {
 }
 
 function nearest(word: string, all: string[]): string | null {
-  const ranked = all.map((one) => ({ one, far: distance(word.toLowerCase(), one.toLowerCase()) })).sort((a, b) => a.far - b.far);
+  const ranked = all
+    .map((one) => ({ one, far: distance(word.toLowerCase(), one.toLowerCase()) }))
+    .sort((a, b) => a.far - b.far);
   return ranked[0] !== undefined && ranked[0].far <= 3 ? ranked[0].one : null;
 }
 
@@ -95,12 +99,29 @@ export function compile(text: string): Match {
     }
     if (name === "has") return (event) => hasField(event, values[0]?.text ?? "");
     const field = FIELDS.find((one) => one.name === name || one.aliases.includes(name));
-    if (field === undefined) return fault(token, `there is no field ${name}`, nearest(name, FIELDS.map((one) => one.name)));
+    if (field === undefined)
+      return fault(
+        token,
+        `there is no field ${name}`,
+        nearest(
+          name,
+          FIELDS.map((one) => one.name),
+        ),
+      );
     if (values.length === 0) return fault(token, `${name}: needs a value`);
     if (field.name === "code") {
       for (const value of values) {
-        const known = CODES.some((one) => one.name === value.text.toUpperCase()) || /[*!<>=.]|^\d+$|^CODE\d+$/i.test(value.text);
-        if (!known) fault(value.token, `there is no return code ${value.text}`, nearest(value.text, CODES.map((one) => one.name)));
+        const known =
+          CODES.some((one) => one.name === value.text.toUpperCase()) || /[*!<>=.]|^\d+$|^CODE\d+$/i.test(value.text);
+        if (!known)
+          fault(
+            value.token,
+            `there is no return code ${value.text}`,
+            nearest(
+              value.text,
+              CODES.map((one) => one.name),
+            ),
+          );
       }
     }
     return (event) => values.some((value) => matches(event, field.name, value.text));
@@ -114,9 +135,12 @@ export function compile(text: string): Match {
 
 export function fieldValue(event: Event, field: string): string {
   switch (field) {
-    case "latency": return String(event.latency_ms);
-    case "ede": return event.ede.map((one) => String(one.code)).join(",");
-    default: return String((event as unknown as Record<string, unknown>)[field] ?? "");
+    case "latency":
+      return String(event.latency_ms);
+    case "ede":
+      return event.ede.map((one) => String(one.code)).join(",");
+    default:
+      return String((event as unknown as Record<string, unknown>)[field] ?? "");
   }
 }
 
@@ -146,6 +170,7 @@ function matches(event: Event, field: string, wanted: string): boolean {
     const bare = text.replace(/^\*\./, "");
     if (!bare.includes("*")) return value === bare || value.endsWith(`.${bare}`);
   }
-  if (text.includes("*")) return new RegExp(`^${text.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*")}$`).test(value);
+  if (text.includes("*"))
+    return new RegExp(`^${text.replace(/[.+^${}()|[\]\\]/g, "\\$&").replace(/\*/g, ".*")}$`).test(value);
   return value === text;
 }

@@ -35,9 +35,14 @@ export interface Mock {
 
 const POLICY = "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'";
 const TYPES: Record<string, string> = {
-  ".html": "text/html; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf-8", ".svg": "image/svg+xml",
+  ".html": "text/html; charset=utf-8",
+  ".js": "text/javascript; charset=utf-8",
+  ".css": "text/css; charset=utf-8",
+  ".svg": "image/svg+xml",
 };
-const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400].map((seconds) => seconds * 1000);
+const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 21_600, 86_400].map(
+  (seconds) => seconds * 1000,
+);
 
 class Refusal extends Error {
   constructor(readonly problem: Problem) {
@@ -65,7 +70,8 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
     const now = Date.now();
     const to = instant(params.get("to") ?? "now", now);
     const from = instant(params.get("from") ?? "now-1h", now);
-    if (from === null || to === null) throw new Refusal({ status: 400, title: "Bad time", detail: "from and to are RFC 3339 or now-1h" });
+    if (from === null || to === null)
+      throw new Refusal({ status: 400, title: "Bad time", detail: "from and to are RFC 3339 or now-1h" });
     const match = matcher(params.get("q") ?? "");
     const found: Event[] = [];
     for (let index = lowerBound(events, from); index < events.length; index += 1) {
@@ -103,7 +109,12 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
       const end = cursor === null ? found.length : found.findIndex((event) => event.id === cursor);
       const page = found.slice(Math.max(0, end - limit), Math.max(0, end)).reverse();
       const last = page[page.length - 1];
-      return { range, rows: page.map(rowOf), next: end - limit > 0 && last !== undefined ? last.id : null, took_ms: 3.2 };
+      return {
+        range,
+        rows: page.map(rowOf),
+        next: end - limit > 0 && last !== undefined ? last.id : null,
+        took_ms: 3.2,
+      };
     },
     "/log/series": (params) => series(scope(params), params.get("by") ?? "code", Number(params.get("points") ?? 240)),
     "/log/facets": (params) => {
@@ -120,7 +131,8 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
     "/log/top": (params) => {
       const { found, range } = scope(params);
       const field = params.get("field") ?? "";
-      if (!FIELDS.some((one) => one.name === field)) throw new Refusal({ status: 400, title: "Bad field", detail: `cannot count by ${field}` });
+      if (!FIELDS.some((one) => one.name === field))
+        throw new Refusal({ status: 400, title: "Bad field", detail: `cannot count by ${field}` });
       const result = top(found, field, Number(params.get("n") ?? 10), false);
       return { range, field, ...result, total: found.length };
     },
@@ -148,7 +160,8 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
     response.write(": here\n\n");
     const listener = (event: Event) => {
-      if (match(event)) response.write(`event: rows\ndata: ${JSON.stringify({ rows: [rowOf(event)], skipped: 0 })}\n\n`);
+      if (match(event))
+        response.write(`event: rows\ndata: ${JSON.stringify({ rows: [rowOf(event)], skipped: 0 })}\n\n`);
     };
     listeners.add(listener);
     request.on("close", () => listeners.delete(listener));
@@ -159,8 +172,10 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
     if (!url.pathname.startsWith("/api/v1")) return file(url.pathname, options.dist, response);
     const path = url.pathname.slice("/api/v1".length);
     if (path === "/session") return session(request, response);
-    if (!(request.headers.cookie ?? "").includes(`nameward=${token}`)) throw new Refusal({ status: 401, title: "Sign in", detail: "no session" });
-    if (failing !== null && path === failing) throw new Refusal({ status: 503, title: "Search limit", detail: "too many searches are running; try again" });
+    if (!(request.headers.cookie ?? "").includes(`nameward=${token}`))
+      throw new Refusal({ status: 401, title: "Sign in", detail: "no session" });
+    if (failing !== null && path === failing)
+      throw new Refusal({ status: 503, title: "Search limit", detail: "too many searches are running; try again" });
     if (path === "/log/tail") return tail(url.searchParams, request, response);
     const row = /^\/log\/rows\/(.+)$/.exec(path);
     if (row?.[1] !== undefined) return json(response, 200, detail(events, decodeURIComponent(row[1])));
@@ -176,13 +191,20 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
     }
     let body = "";
     for await (const part of request) body += String(part);
-    if ((JSON.parse(body) as { token?: string }).token !== token) throw new Refusal({ status: 401, title: "Sign in", detail: "wrong token" });
+    if ((JSON.parse(body) as { token?: string }).token !== token)
+      throw new Refusal({ status: 401, title: "Sign in", detail: "wrong token" });
     response.writeHead(204, { "set-cookie": `nameward=${token}; Path=/; HttpOnly; SameSite=Lax` }).end();
   }
 
   const server: Server = createServer((request, response) => {
     answer(request, response).catch((error: unknown) => {
-      if (error instanceof Faults) return json(response, 422, { status: 422, title: "Search", detail: "the search cannot be read", faults: error.faults });
+      if (error instanceof Faults)
+        return json(response, 422, {
+          status: 422,
+          title: "Search",
+          detail: "the search cannot be read",
+          faults: error.faults,
+        });
       if (error instanceof Refusal) return json(response, error.problem.status, error.problem);
       json(response, 500, { status: 500, title: "Mock failed", detail: String(error) });
     });
@@ -197,11 +219,12 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
     fail: (path) => {
       failing = path;
     },
-    close: () => new Promise((resolve) => {
-      clearInterval(timer);
-      server.close(() => resolve());
-      server.closeAllConnections();
-    }),
+    close: () =>
+      new Promise((resolve) => {
+        clearInterval(timer);
+        server.close(() => resolve());
+        server.closeAllConnections();
+      }),
   };
 }
 
@@ -256,10 +279,17 @@ function top(found: Event[], field: string, n: number, zeros = true): { values: 
 function withoutField(q: string, field: string): string {
   const aliases = FIELDS.find((one) => one.name === field)?.aliases ?? [];
   const names = [field, ...aliases].join("|");
-  return q.replace(new RegExp(`(^|\\s)-?(?:${names}):(?:\\([^)]*\\)|\\S+)`, "gi"), " ").replace(new RegExp(`(^|\\s)-?has:(?:${names})(?=\\s|$)`, "gi"), " ").trim();
+  return q
+    .replace(new RegExp(`(^|\\s)-?(?:${names}):(?:\\([^)]*\\)|\\S+)`, "gi"), " ")
+    .replace(new RegExp(`(^|\\s)-?has:(?:${names})(?=\\s|$)`, "gi"), " ")
+    .trim();
 }
 
-function series(within: { found: Event[]; range: Range; from: number; to: number }, by: string, points: number): SeriesReply {
+function series(
+  within: { found: Event[]; range: Range; from: number; to: number },
+  by: string,
+  points: number,
+): SeriesReply {
   const { found, range, from, to } = within;
   const step = STEPS.find((one) => (to - from) / one <= points) ?? 604_800_000;
   const first = Math.floor(from / step) * step;
@@ -276,7 +306,8 @@ function series(within: { found: Event[]; range: Range; from: number; to: number
     const index = Math.floor((event.ms - first) / step);
     counts[index] = (counts[index] ?? 0) + 1;
   }
-  const order = (value: string) => (by === "code" ? (CODES.findIndex((code) => code.name === value) + 100) % 100 + (value === "" ? 99 : 0) : 0);
+  const order = (value: string) =>
+    by === "code" ? ((CODES.findIndex((code) => code.name === value) + 100) % 100) + (value === "" ? 99 : 0) : 0;
   const all = [...lines].map(([value, counts]) => {
     const { number, family } = countOf(value, 0);
     return { value, number, family, total: counts.reduce((sum, one) => sum + one, 0), counts };
@@ -287,12 +318,16 @@ function series(within: { found: Event[]; range: Range; from: number; to: number
 
 function detail(events: Event[], id: string): EventDetail {
   const event = events.find((one) => one.id === id);
-  if (event === undefined) throw new Refusal({ status: 404, title: "No such row", detail: "it was never written or is past its retention" });
-  const summary = event.action === "block"
-    ? `Blocked by list ${event.list ?? ""}: rule ${event.rule ?? ""} matches the name.`
-    : event.code === null ? "No reply was sent."
-    : event.code === "NOERROR" ? `Answered ${event.cache === "hit" ? "from the cache" : `by ${event.upstream ?? "us"}`} in ${event.latency_ms.toFixed(2)} ms.`
-    : `${event.code}: ${CODES.find((code) => code.name === event.code)?.meaning ?? ""}`;
+  if (event === undefined)
+    throw new Refusal({ status: 404, title: "No such row", detail: "it was never written or is past its retention" });
+  const summary =
+    event.action === "block"
+      ? `Blocked by list ${event.list ?? ""}: rule ${event.rule ?? ""} matches the name.`
+      : event.code === null
+        ? "No reply was sent."
+        : event.code === "NOERROR"
+          ? `Answered ${event.cache === "hit" ? "from the cache" : `by ${event.upstream ?? "us"}`} in ${event.latency_ms.toFixed(2)} ms.`
+          : `${event.code}: ${CODES.find((code) => code.name === event.code)?.meaning ?? ""}`;
   return { row: rowOf(event), summary, trace: event.trace };
 }
 
@@ -306,32 +341,79 @@ function statusOf(started: number, events: Event[], stopped: string | null): Sta
     upstreams: [
       { name: "udp://192.0.2.53:53", suffix: ".", healthy: true, latency_ms: 7.4, sent: 18_204, failed: 31 },
       { name: "udp://198.51.100.53:53", suffix: ".", healthy: true, latency_ms: 12.9, sent: 7311, failed: 12 },
-      { name: "tcp://203.0.113.9:853", suffix: "corp.example", healthy: false, latency_ms: null, sent: 402, failed: 402 },
+      {
+        name: "tcp://203.0.113.9:853",
+        suffix: "corp.example",
+        healthy: false,
+        latency_ms: null,
+        sent: 402,
+        failed: 402,
+      },
     ],
     lists: [
-      { name: "ads", action: "block", source: "https://lists.example/ads.txt", rules: 85_108, rejected: 0, faults: [], loaded: new Date(started - 3_600_000).toISOString(), error: null },
       {
-        name: "telemetry", action: "block", source: "/etc/nameward/telemetry.txt", rules: 1204, rejected: 2, loaded: new Date(started - 3_600_000).toISOString(), error: null,
-        faults: [{ line: 17, text: "||exa mple^", reason: "a name cannot hold a space" }, { line: 209, text: "##.banner", reason: "cosmetic rules say nothing about names" }],
+        name: "ads",
+        action: "block",
+        source: "https://lists.example/ads.txt",
+        rules: 85_108,
+        rejected: 0,
+        faults: [],
+        loaded: new Date(started - 3_600_000).toISOString(),
+        error: null,
       },
-      { name: "own", action: "allow", source: "/etc/nameward/allow.txt", rules: 14, rejected: 0, faults: [], loaded: new Date(started).toISOString(), error: null },
+      {
+        name: "telemetry",
+        action: "block",
+        source: "/etc/nameward/telemetry.txt",
+        rules: 1204,
+        rejected: 2,
+        loaded: new Date(started - 3_600_000).toISOString(),
+        error: null,
+        faults: [
+          { line: 17, text: "||exa mple^", reason: "a name cannot hold a space" },
+          { line: 209, text: "##.banner", reason: "cosmetic rules say nothing about names" },
+        ],
+      },
+      {
+        name: "own",
+        action: "allow",
+        source: "/etc/nameward/allow.txt",
+        rules: 14,
+        rejected: 0,
+        faults: [],
+        loaded: new Date(started).toISOString(),
+        error: null,
+      },
     ],
     log: {
-      rows: events.length, bytes: events.length * 31, segments: 24, live_rows: Math.min(events.length, 812), dropped: 0, stopped,
+      rows: events.length,
+      bytes: events.length * 31,
+      segments: 24,
+      live_rows: Math.min(events.length, 812),
+      dropped: 0,
+      stopped,
       oldest: events[0] === undefined ? null : events[0].time,
     },
   };
 }
 
 function json(response: ServerResponse, status: number, body: unknown): void {
-  response.writeHead(status, { "content-type": status < 400 ? "application/json" : "application/problem+json", "cache-control": "no-store" });
+  response.writeHead(status, {
+    "content-type": status < 400 ? "application/json" : "application/problem+json",
+    "cache-control": "no-store",
+  });
   response.end(JSON.stringify(body));
 }
 
 function file(path: string, dist: string | undefined, response: ServerResponse): void {
   if (dist === undefined) return json(response, 404, { status: 404, title: "Not found", detail: "no page here" });
   const wanted = join(dist, normalize(path));
-  const found = wanted.startsWith(dist) && existsSync(wanted) && statSync(wanted).isFile() ? wanted : join(dist, "index.html");
-  response.writeHead(200, { "content-type": TYPES[extname(found)] ?? "application/octet-stream", "content-security-policy": POLICY, "cache-control": "no-store" });
+  const found =
+    wanted.startsWith(dist) && existsSync(wanted) && statSync(wanted).isFile() ? wanted : join(dist, "index.html");
+  response.writeHead(200, {
+    "content-type": TYPES[extname(found)] ?? "application/octet-stream",
+    "content-security-policy": POLICY,
+    "cache-control": "no-store",
+  });
   createReadStream(found).pipe(response);
 }

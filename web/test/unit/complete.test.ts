@@ -2,7 +2,14 @@ import { expect, test } from "vitest";
 import type { FieldEntry } from "../../src/api.ts";
 import { apply, completeField, completeValue, placeAt } from "../../src/search/complete.ts";
 
-const field = (name: string, values: string[] = [], aliases: string[] = []): FieldEntry => ({ name, aliases, kind: "word", about: "", examples: [], values });
+const field = (name: string, values: string[] = [], aliases: string[] = []): FieldEntry => ({
+  name,
+  aliases,
+  kind: "word",
+  about: "",
+  examples: [],
+  values,
+});
 const FIELDS = [field("code", ["NOERROR", "NXDOMAIN"], ["rcode"]), field("client"), field("outcome")];
 
 /** What the caret, written `|`, stands in. */
@@ -13,8 +20,17 @@ function place(marked: string): string {
 }
 
 test.each([
-  ["|", "field"], ["co|", "field  co"], ["-co|", "field  co"], ["code:|", "value code"], ["code:NX|", "value code NX"], ["code:A,|", "value code"],
-  ["code:A, |", "value code"], ["code:A |", "field"], ["code:(A, B|", "value code B"], ["(|", "field"], ["latency:>5|", "value latency 5"],
+  ["|", "field"],
+  ["co|", "field  co"],
+  ["-co|", "field  co"],
+  ["code:|", "value code"],
+  ["code:NX|", "value code NX"],
+  ["code:A,|", "value code"],
+  ["code:A, |", "value code"],
+  ["code:A |", "field"],
+  ["code:(A, B|", "value code B"],
+  ["(|", "field"],
+  ["latency:>5|", "value latency 5"],
 ])("%s", (marked, expected) => expect(place(marked)).toBe(expected));
 
 test("fields that begin so come before fields that hold it", () => {
@@ -24,7 +40,10 @@ test("fields that begin so come before fields that hold it", () => {
 test("values that occur come first, with their counts", () => {
   const counted = [{ value: "NXDOMAIN", number: 3, family: "name_missing", count: 1234 }];
   const found = completeValue(placeAt("code:", 5), FIELDS[0], counted);
-  expect(found.map((one) => [one.label, one.note])).toEqual([["NXDOMAIN", "1,234"], ["NOERROR", ""]]);
+  expect(found.map((one) => [one.label, one.note])).toEqual([
+    ["NXDOMAIN", "1,234"],
+    ["NOERROR", ""],
+  ]);
 });
 
 test("a field waits for its value, a value ends the term", () => {

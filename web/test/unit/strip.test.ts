@@ -33,8 +33,20 @@ describe("strip", () => {
 describe("bursts", () => {
   const series = (lines: Record<string, number[]>): SeriesReply => {
     const cells = Object.values(lines)[0]?.length ?? 0;
-    const all = Object.entries(lines).map(([value, counts]) => ({ value, number: null, family: null, counts, total: counts.reduce((a, b) => a + b, 0) }));
-    return { range: { from: "", to: "" }, step_ms: 10, starts: Array.from({ length: cells }, (_, index) => 10 * index), lines: all, took_ms: 0 };
+    const all = Object.entries(lines).map(([value, counts]) => ({
+      value,
+      number: null,
+      family: null,
+      counts,
+      total: counts.reduce((a, b) => a + b, 0),
+    }));
+    return {
+      range: { from: "", to: "" },
+      step_ms: 10,
+      starts: Array.from({ length: cells }, (_, index) => 10 * index),
+      lines: all,
+      took_ms: 0,
+    };
   };
   const flat = (value: number, cells = 40) => Array.from({ length: cells }, () => value);
 
@@ -46,10 +58,14 @@ describe("bursts", () => {
   });
   test("a busy hour is no news", () => {
     const busy = flat(1).map((value, index) => value * (index > 20 && index < 26 ? 10 : 1));
-    expect(burstsOf(series({ NOERROR: busy.map((value) => value * 1000), NXDOMAIN: busy.map((value) => value * 100) }))).toEqual([]);
+    expect(
+      burstsOf(series({ NOERROR: busy.map((value) => value * 1000), NXDOMAIN: busy.map((value) => value * 100) })),
+    ).toEqual([]);
   });
   test("few events are chance", () => {
-    expect(burstsOf(series({ NOERROR: flat(1000), BADALG: flat(0).map((_, index) => (index === 7 ? 3 : 0)) }))).toEqual([]);
+    expect(burstsOf(series({ NOERROR: flat(1000), BADALG: flat(0).map((_, index) => (index === 7 ? 3 : 0)) }))).toEqual(
+      [],
+    );
   });
   test("nothing is nothing", () => {
     expect(burstsOf(undefined)).toEqual([]);

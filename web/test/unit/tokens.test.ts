@@ -1,9 +1,21 @@
 import { describe, expect, test } from "vitest";
-import { byteToIndex, selection, terms, tokenize, valueText, withFilter, withNegated, withoutTerm } from "../../src/search/tokens.ts";
+import {
+  byteToIndex,
+  selection,
+  terms,
+  tokenize,
+  valueText,
+  withFilter,
+  withNegated,
+  withoutTerm,
+} from "../../src/search/tokens.ts";
 
 /** A search as `kind:text` pieces, spaces left out. */
 function pieces(text: string): string {
-  return tokenize(text).filter((token) => token.kind !== "space").map((token) => `${token.kind}:${text.slice(token.start, token.end)}`).join(" ");
+  return tokenize(text)
+    .filter((token) => token.kind !== "space")
+    .map((token) => `${token.kind}:${text.slice(token.start, token.end)}`)
+    .join(" ");
 }
 
 describe("tokens", () => {
@@ -27,14 +39,17 @@ describe("tokens", () => {
   ])("%s", (text, expected) => expect(pieces(text)).toBe(expected));
 
   test("cover every text without gaps", () => {
-    const alphabet = ['a', ':', '"', '(', ')', ',', '-', ' ', '/', '>', '=', '\\', 'é', '😀', 'OR'];
+    const alphabet = ["a", ":", '"', "(", ")", ",", "-", " ", "/", ">", "=", "\\", "é", "😀", "OR"];
     let state = 1;
     const next = () => (state = (state * 48_271) % 2_147_483_647);
     for (let round = 0; round < 2000; round += 1) {
       const text = Array.from({ length: next() % 12 }, () => alphabet[next() % alphabet.length]).join("");
       const tokens = tokenize(text);
       expect(tokens.map((token) => text.slice(token.start, token.end)).join(""), text).toBe(text);
-      expect(tokens.every((token) => token.end > token.start), text).toBe(true);
+      expect(
+        tokens.every((token) => token.end > token.start),
+        text,
+      ).toBe(true);
       terms(text);
     }
   });
@@ -53,11 +68,17 @@ describe("terms", () => {
   });
 
   test.each([
-    ["a OR b", true], ["(a OR b)", false], ["code:(A OR B)", false], ["a || b", true],
+    ["a OR b", true],
+    ["(a OR b)", false],
+    ["code:(A OR B)", false],
+    ["a || b", true],
   ])("%s is a choice at the outermost level: %s", (text, either) => expect(terms(text).either).toBe(either));
 
   test("NOT turns a term around like a minus", () => {
-    expect(terms("NOT code:A b").terms.map((term) => [term.text, term.negated])).toEqual([["NOT code:A", true], ["b", false]]);
+    expect(terms("NOT code:A b").terms.map((term) => [term.text, term.negated])).toEqual([
+      ["NOT code:A", true],
+      ["b", false],
+    ]);
   });
 });
 
@@ -98,8 +119,19 @@ describe("choosing a value", () => {
 });
 
 test.each([
-  ["plain.example", "plain.example"], ["two words", '"two words"'], ['a"b', '"a\\"b"'], ["a,b", '"a,b"'], ["*", '"*"'], ["-x", '"-x"'],
-  ["=a.example", "=a.example"], ["=a b", '="a b"'], ['"done"', '"done"'], ['="done"', '="done"'], ["2001:db8::1", "2001:db8::1"], ["1..2", '"1..2"'], ["", '""'],
+  ["plain.example", "plain.example"],
+  ["two words", '"two words"'],
+  ['a"b', '"a\\"b"'],
+  ["a,b", '"a,b"'],
+  ["*", '"*"'],
+  ["-x", '"-x"'],
+  ["=a.example", "=a.example"],
+  ["=a b", '="a b"'],
+  ['"done"', '"done"'],
+  ['="done"', '="done"'],
+  ["2001:db8::1", "2001:db8::1"],
+  ["1..2", '"1..2"'],
+  ["", '""'],
 ])("%s is written %s", (value, expected) => expect(valueText(value)).toBe(expected));
 
 test("places count bytes on the server and characters here", () => {

@@ -10,7 +10,10 @@ test.each<[string, Partial<State>]>([
   ["/", {}],
   ["/log", { page: "log" }],
   ["/log?q=code:NXDOMAIN,BAD*&from=now-24h", { page: "log", q: "code:NXDOMAIN,BAD*", from: "now-24h" }],
-  ["/log?from=2026-01-02T03:04:05.000Z&to=2026-01-02T04:04:05.000Z&sel=abc", { page: "log", from: "2026-01-02T03:04:05.000Z", to: "2026-01-02T04:04:05.000Z", sel: "abc" }],
+  [
+    "/log?from=2026-01-02T03:04:05.000Z&to=2026-01-02T04:04:05.000Z&sel=abc",
+    { page: "log", from: "2026-01-02T03:04:05.000Z", to: "2026-01-02T04:04:05.000Z", sel: "abc" },
+  ],
   ["/log?by=action&chart=strip&live=1", { page: "log", by: "action", chart: "strip", live: true }],
   ["/?from=now-7d", { from: "now-7d" }],
 ])("%s is read, and written the same", (address, expected) => {
