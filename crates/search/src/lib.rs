@@ -8,6 +8,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod ast;
+mod compile;
 mod fault;
 mod fields;
 mod matcher;
@@ -21,9 +22,19 @@ mod scan;
 mod units;
 mod values;
 
+#[cfg(test)]
+mod properties;
+#[cfg(test)]
+mod run_tests;
+#[cfg(test)]
+mod sample;
+
 pub use ast::Search;
 pub use fault::{Fault, caret};
 pub use fields::{FIELDS, Field, field};
 pub use moment::instant;
 pub use parser::{NESTING_MAX, REGEXES_MAX, TEXT_BYTES_MAX, VALUES_MAX, parse};
-pub use run::{Count, Cursor, Figures, Limits, SearchError, Searcher, Series, Top, Window};
+pub use run::{
+    Count, Cursor, Figures, LINES_MAX, Limits, POINTS_MAX, ROWS_MAX, SearchError, Searcher, Series, TOP_MAX, Top,
+    Window,
+};

@@ -1,0 +1,128 @@
+//! Events for tests: every field takes a few values, empty ones included, so that random searches find something.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::datasource::MemTable;
+use event::{Action, Builder, CacheState, Ede, Event, Flags, Outcome, Row, Transport};
+
+use crate::{Limits, Searcher, Window};
+
+/// First instant of the sample.
+pub(crate) const START: i64 = 1_700_000_000_000_000;
+/// The window all of the sample is in: long enough to be read in slices.
+pub(crate) const ALL: Window = Window { from: START, to: START + 3_600_000_000 };
+
+pub(crate) const NAMES: &[&str] = &[
+    "example.com",
+    "www.example.com",
+    "badexample.com",
+    "ads.tracker.zip",
+    "printer.local",
+    ".",
+    "com",
+    "a%b.example.org",
+    "a_b.example.org",
+    "axb.example.org",
+    "a\\.b.example.org",
+    "*.example.com",
+    "xn--bcher-kva.example",
+];
+pub(crate) const CLIENTS: &[&str] =
+    &["127.0.0.1", "127.0.0.2", "10.0.0.7", "10.255.0.1", "192.0.2.10", "::1", "2001:db8::1", "fe80::1", "::"];
+pub(crate) const TEXTS: &[&str] = &[
+    "A 192.0.2.1",
+    "A 192.0.2.10",
+    "CNAME edge.Example, A 192.0.2.1",
+    "phishing",
+    "Phish%ing",
+    "||ads.example^",
+    "udp://192.0.2.53:53",
+    "ü\nb",
+];
+
+/// A small generator of numbers: the same seed, the same sample.
+pub(crate) struct Numbers(pub(crate) u64);
+
+impl Numbers {
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        ((self.0 >> 33) as usize) % end
+    }
+
+    fn pick<T: Copy>(&mut self, from: &[T]) -> T {
+        from[self.below(from.len())]
+    }
+
+    fn text(&mut self, from: &[&str]) -> Option<Arc<str>> {
+        (self.below(4) > 0).then(|| Arc::from(self.pick(from)))
+    }
+}
+
+fn event(numbers: &mut Numbers) -> Event {
+    let client: IpAddr = numbers.pick(CLIENTS).parse().unwrap();
+    let ede: Vec<Ede> = (0..numbers.below(3))
+        .map(|_| Ede { code: numbers.pick(&[0, 6, 15, 22, 4001]), text: Arc::from("why") })
+        .collect();
+    Event {
+        // Few instants, so that many rows share one and only their numbers order them.
+        time_micros: START + numbers.below(40) as i64 * 90_000_000,
+        client,
+        client_port: numbers.pick(&[53, 1024, 65535]),
+        transport: numbers.pick(Transport::ALL),
+        opcode: numbers.pick(&[0, 0, 4, 5, 9]),
+        domain: numbers.text(NAMES),
+        qtype: numbers.pick(&[1, 28, 65, 65280]),
+        qclass: numbers.pick(&[1, 3]),
+        flags: Flags(numbers.pick(&[0, 1, 9, 0x101, 0x200])),
+        outcome: numbers.pick(Outcome::ALL),
+        rcode: numbers.pick(&[None, Some(0), Some(2), Some(3), Some(9), Some(16), Some(23), Some(4001)]),
+        tsig_error: numbers.pick(&[None, None, None, Some(0), Some(16), Some(17), Some(24)]),
+        tkey_error: numbers.pick(&[None, None, None, Some(19), Some(16)]),
+        ede: ede.into(),
+        answer: numbers.text(TEXTS),
+        answer_count: numbers.pick(&[0, 1, 12]),
+        ttl: numbers.pick(&[None, Some(0), Some(60), Some(86_400), Some(u32::MAX)]),
+        action: numbers.pick(Action::ALL),
+        list: numbers.text(TEXTS),
+        rule: numbers.text(TEXTS),
+        trace: None,
+        cache: numbers.pick(CacheState::ALL),
+        upstream: numbers.text(TEXTS),
+        upstream_latency_micros: numbers.pick(&[None, Some(300), Some(50_000)]),
+        attempts: numbers.pick(&[0, 1, 255]),
+        latency_micros: numbers.pick(&[0, 300, 1_000, 50_000, u32::MAX]),
+        query_size: numbers.pick(&[0, 40, 512]),
+        reply_size: numbers.pick(&[0, 100, 1_232, 65_535]),
+    }
+}
+
+/// Two batches, as the log has several.
+pub(crate) fn batches(seed: u64, rows: usize) -> Vec<RecordBatch> {
+    let mut numbers = Numbers(seed);
+    let mut builder = Builder::new(0);
+    let mut half = |rows: usize| {
+        for _ in 0..rows {
+            builder.push(&event(&mut numbers));
+        }
+        builder.finish()
+    };
+    vec![half(rows / 2), half(rows - rows / 2)]
+}
+
+pub(crate) const LIMITS: Limits =
+    Limits { memory_bytes: 256 << 20, time: std::time::Duration::from_secs(60), concurrent: 2 };
+
+pub(crate) fn searcher(batches: Vec<RecordBatch>, limits: Limits) -> Searcher {
+    let table = Arc::new(MemTable::try_new(event::schema(), vec![batches]).unwrap());
+    Searcher::over(move || Arc::clone(&table) as _, limits)
+}
+
+/// A searcher over a sample and the same rows, newest first.
+pub(crate) fn sample(seed: u64, rows: usize) -> (Searcher, Vec<Row>) {
+    let batches = batches(seed, rows);
+    let mut all: Vec<Row> = batches.iter().flat_map(|batch| event::rows(batch).unwrap()).collect();
+    all.sort_by_key(|row| std::cmp::Reverse((row.time_micros, row.seq)));
+    (searcher(batches, LIMITS), all)
+}
