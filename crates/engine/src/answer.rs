@@ -11,7 +11,7 @@ use wire::kind::class_name;
 use wire::reply::Stored;
 use wire::view::{Arrival, Query, Reject, Silence, flag, read};
 
-use crate::exit::{Body, From, Given, Now, Source, arrival, give, turn_away};
+use crate::exit::{Body, Given, Now, Origin, Source, arrival, give, turn_away};
 use crate::local;
 use crate::pursue::{Late, Pursuit};
 use crate::shared::Shared;
@@ -79,7 +79,7 @@ impl Desk {
             return walk.refuse_stranger();
         }
         let question = question(&query);
-        if walk.from_front(&question, &snapshot) {
+        if walk.at_hand(&question, &snapshot) {
             return Outcome::Reply;
         }
         if query.qclass != IN {
@@ -89,7 +89,7 @@ impl Desk {
             return walk.local(&question, &answer, Said::told(Action::Pass, why.to_owned()));
         }
         if query.header_flags & flag::RD == 0 {
-            return walk.refuse_iteration(&question);
+            return walk.refuse_iteration();
         }
         let verdict = snapshot.policy.judge(&question.qname);
         if verdict.decision == Decision::Block {
@@ -98,7 +98,7 @@ impl Desk {
         if query.qtype == local::ANY {
             return walk.local(&question, &local::any(&question.qname, query.qclass), Said::of(&verdict));
         }
-        walk.from_cache(question, &snapshot, verdict)
+        walk.cached_or_pursued(question, &snapshot, verdict)
     }
 
     /// The replies of the batch are on their way: their events leave too.
@@ -157,7 +157,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     /// What this thread answered under the same rules a moment ago: judged then, so neither judged nor screened again.
-    fn from_front(&mut self, question: &Question, snapshot: &Snapshot) -> bool {
+    fn at_hand(&mut self, question: &Question, snapshot: &Snapshot) -> bool {
         if self.query.header_flags & flag::RD == 0 {
             return false;
         }
@@ -174,7 +174,7 @@ impl Walk<'_> {
         true
     }
 
-    fn from_cache(mut self, question: Question, snapshot: &Arc<Snapshot>, verdict: Verdict) -> Outcome {
+    fn cached_or_pursued(mut self, question: Question, snapshot: &Arc<Snapshot>, verdict: Verdict) -> Outcome {
         let (key, seconds) = (question.key(), self.now.seconds());
         let (entry, stale) = match self.desk.shared.cache.get(&key, seconds) {
             Some((entry, Age::Fresh { .. })) => (Some(entry), None),
@@ -184,8 +184,8 @@ impl Walk<'_> {
         if let Some(entry) = entry {
             if let Some(screened) = snapshot.policy.screen(&verdict, &entry.stored.targets) {
                 let said = Said::of_screened(&verdict, &screened, &entry.stored.targets);
-                let from = From { cache: CacheState::Hit, upstream: entry.upstream.clone(), ..From::HERE };
-                return self.block_as(&question, snapshot, &screened.verdict, said, from);
+                let origin = Origin { cache: CacheState::Hit, upstream: entry.upstream.clone(), ..Origin::HERE };
+                return self.block_as(&question, snapshot, &screened.verdict, said, origin);
             }
             let given = given_hit(&entry, Said::of(&verdict), seconds, &self.desk.no_ede);
             self.give(given);
@@ -214,7 +214,7 @@ impl Walk<'_> {
     }
 
     fn block(self, question: &Question, snapshot: &Snapshot, verdict: &Verdict) -> Outcome {
-        self.block_as(question, snapshot, verdict, Said::of(verdict), From::HERE)
+        self.block_as(question, snapshot, verdict, Said::of(verdict), Origin::HERE)
     }
 
     fn block_as(
@@ -223,10 +223,10 @@ impl Walk<'_> {
         snapshot: &Snapshot,
         verdict: &Verdict,
         said: Said,
-        from: From,
+        origin: Origin,
     ) -> Outcome {
         let stored = block_answer(question, snapshot);
-        self.give(given_block(question, &stored, verdict, said, from));
+        self.give(given_block(question, &stored, verdict, said, origin));
         Outcome::Reply
     }
 
@@ -242,7 +242,7 @@ impl Walk<'_> {
             domain: question.qname.text().into(),
             ede: Arc::clone(&self.desk.no_ede),
             said,
-            from: From::HERE,
+            origin: Origin::HERE,
         };
         self.give(given);
         Outcome::Reply
@@ -262,7 +262,7 @@ impl Walk<'_> {
     }
 
     /// Without RD only our own data could be given, and there is none; the cache is not for looking into.
-    fn refuse_iteration(self, _question: &Question) -> Outcome {
+    fn refuse_iteration(self) -> Outcome {
         let said = Said::told(Action::Pass, "recursion: not desired, and nothing is served with authority".to_owned());
         self.code(Code::REFUSED, EDE_NOT_AUTHORITATIVE, "ask with RD set", said)
     }
@@ -273,7 +273,7 @@ impl Walk<'_> {
             domain: self.query.qname.fold().text().into(),
             ede: Arc::from([Ede { code: ede, text: text.into() }]),
             said,
-            from: From::HERE,
+            origin: Origin::HERE,
         };
         self.give(given);
         Outcome::Reply
@@ -309,7 +309,7 @@ fn given_hit<'a>(entry: &'a Entry, said: Said, seconds: u32, no_ede: &Arc<[Ede]>
         domain: Arc::clone(&entry.domain),
         ede,
         said,
-        from: From { cache: CacheState::Hit, upstream: entry.upstream.clone(), ..From::HERE },
+        origin: Origin { cache: CacheState::Hit, upstream: entry.upstream.clone(), ..Origin::HERE },
     }
 }
 
@@ -333,7 +333,7 @@ pub(crate) fn given_block<'a>(
     stored: &'a Stored,
     verdict: &Verdict,
     said: Said,
-    from: From,
+    origin: Origin,
 ) -> Given<'a> {
     Given {
         body: Body::Stored {
@@ -346,7 +346,7 @@ pub(crate) fn given_block<'a>(
         domain: question.qname.text().into(),
         ede: block_ede(verdict).into_iter().collect(),
         said,
-        from,
+        origin,
     }
 }
 

@@ -44,7 +44,7 @@ pub(crate) struct Given<'a> {
     pub(crate) domain: Arc<str>,
     pub(crate) ede: Arc<[Ede]>,
     pub(crate) said: Said,
-    pub(crate) from: From,
+    pub(crate) origin: Origin,
 }
 
 /// The reply itself.
@@ -67,17 +67,17 @@ pub(crate) enum Body<'a> {
 
 /// Where the answer came from.
 #[derive(Clone, Debug)]
-pub(crate) struct From {
+pub(crate) struct Origin {
     pub(crate) cache: CacheState,
     pub(crate) upstream: Option<Arc<str>>,
     pub(crate) upstream_latency_micros: Option<u32>,
     pub(crate) attempts: u8,
 }
 
-impl From {
-    /// From ourselves.
-    pub(crate) const HERE: From =
-        From { cache: CacheState::None, upstream: None, upstream_latency_micros: None, attempts: 0 };
+impl Origin {
+    /// Origin ourselves.
+    pub(crate) const HERE: Origin =
+        Origin { cache: CacheState::None, upstream: None, upstream_latency_micros: None, attempts: 0 };
 }
 
 /// Writes the reply to a query and gives its event, still without latency.
@@ -101,10 +101,10 @@ pub(crate) fn give(
         list: given.said.list,
         rule: given.said.rule,
         trace: given.said.trace,
-        cache: given.from.cache,
-        upstream: given.from.upstream,
-        upstream_latency_micros: given.from.upstream_latency_micros,
-        attempts: given.from.attempts,
+        cache: given.origin.cache,
+        upstream: given.origin.upstream,
+        upstream_latency_micros: given.origin.upstream_latency_micros,
+        attempts: given.origin.attempts,
         ..arrival(query.bytes, source, now, given.ede.clone())
     };
     out.clear();

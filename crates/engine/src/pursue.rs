@@ -12,7 +12,7 @@ use wire::code::Code;
 use wire::view::{Arrival, Query, read};
 
 use crate::answer::{block_answer, given_block, stored_ede};
-use crate::exit::{Body, From, Given, Now, Source, arrival, give};
+use crate::exit::{Body, Given, Now, Origin, Source, arrival, give};
 use crate::shared::Shared;
 use crate::words::Said;
 
@@ -72,7 +72,7 @@ impl Pursuit {
     }
 
     fn exit(&self, query: &Query<'_>, udp_size: u16, found: Option<&Found>, why: &str, reply: &mut Vec<u8>) -> Event {
-        let from = self.from(found);
+        let origin = self.origin(found);
         let entry = match (found, &self.stale) {
             (Some(found), _) if !found.failed() => Some(&found.entry),
             (_, Some(stale)) => Some(stale),
@@ -82,16 +82,16 @@ impl Pursuit {
         let Some(entry) = entry else {
             let ede = Arc::from([Ede { code: EDE_OTHER, text: why.into() }]);
             let (body, domain) = (Body::Code(Code::SERVFAIL.number()), self.question.qname.text().into());
-            let given = Given { body, domain, ede, said: Said::of(&self.verdict), from };
+            let given = Given { body, domain, ede, said: Said::of(&self.verdict), origin };
             return give(query, self.source, self.now, udp_size, given, reply);
         };
         if let Some(screened) = self.snapshot.policy.screen(&self.verdict, &entry.stored.targets) {
             let said = Said::of_screened(&self.verdict, &screened, &entry.stored.targets);
             let stored = block_answer(&self.question, &self.snapshot);
-            let given = given_block(&self.question, &stored, &screened.verdict, said, from);
+            let given = given_block(&self.question, &stored, &screened.verdict, said, origin);
             return give(query, self.source, self.now, udp_size, given, reply);
         }
-        let is_stale = from.cache == CacheState::Stale;
+        let is_stale = origin.cache == CacheState::Stale;
         let ttl_max = if is_stale { STALE_TTL_SECONDS } else { u32::MAX };
         let given = Given {
             body: Body::Stored {
@@ -104,14 +104,14 @@ impl Pursuit {
             domain: Arc::clone(&entry.domain),
             ede: if is_stale { stale_ede(entry, found, why) } else { stored_ede(&entry.stored).collect() },
             said: Said::of(&self.verdict),
-            from,
+            origin,
         };
         give(query, self.source, self.now, udp_size, given, reply)
     }
 
-    fn from(&self, found: Option<&Found>) -> From {
+    fn origin(&self, found: Option<&Found>) -> Origin {
         let stale = self.stale.is_some() && found.is_none_or(Found::failed);
-        From {
+        Origin {
             cache: if stale { CacheState::Stale } else { CacheState::Miss },
             upstream: found.and_then(|found| found.upstream.clone()),
             upstream_latency_micros: found.and_then(|found| found.upstream_latency_micros),

@@ -9,6 +9,7 @@ use std::sync::{Arc, mpsc};
 
 use cache::{Cache, Entry};
 use policy::{BlockAnswer, Compiler, Format, ListAction, ListInfo, Network, Snapshot};
+use proptest::prelude::*;
 use resolve::{Found, Resolver};
 use wire::code::Code;
 use wire::kind::{class_from_name, type_from_name};
@@ -21,12 +22,14 @@ use crate::{Desk, Event, Now, Outcome, Settings, Shared, Sink, Source, Transport
 const START_SECONDS: u64 = 1_000_000;
 const UPSTREAM: &str = "udp://192.0.2.53:53";
 const ID: u16 = 0xbeef;
+/// Events a test may leave unread.
+const EVENTS_MAX: usize = 16;
 
-struct Channel(mpsc::Sender<Event>);
+struct Channel(mpsc::SyncSender<Event>);
 
 impl Sink for Channel {
     fn offer(&mut self, event: Event) {
-        self.0.send(event).unwrap();
+        self.0.try_send(event).unwrap();
     }
 }
 
@@ -77,7 +80,7 @@ impl World {
         let resolver = Resolver::start(&resolve::Settings::default(), Arc::clone(&cache), runtime.handle());
         let block = BlockAnswer { kind: BlockReply::Nxdomain, ttl: 10 };
         let shared = Shared::new(Arc::new(snapshot(&[], block, 1)), cache, resolver, Settings::default());
-        let (sender, events) = mpsc::channel();
+        let (sender, events) = mpsc::sync_channel(EVENTS_MAX);
         World {
             desk: Desk::new(Arc::clone(&shared), Box::new(Channel(sender))),
             shared,
@@ -97,7 +100,8 @@ impl World {
 
     fn list(&mut self, action: ListAction, text: &str) {
         let (name, rules) = text.split_once(" = ").unwrap();
-        self.lists.push((ListInfo { name: name.into(), action, format: Format::Auto, ede: 15 }, rules.replace(' ', "\n")));
+        self.lists
+            .push((ListInfo { name: name.into(), action, format: Format::Auto, ede: 15 }, rules.replace(' ', "\n")));
         self.publish();
     }
 
@@ -144,7 +148,8 @@ impl World {
                 (reply, false)
             }
             Outcome::Pursue(pursuit) => {
-                let name = format!("{} {}", pursuit.question.qname.text(), wire::kind::type_name(pursuit.question.qtype));
+                let name =
+                    format!("{} {}", pursuit.question.qname.text(), wire::kind::type_name(pursuit.question.qtype));
                 let says = self.upstream.get(&name).map_or("NXDOMAIN", String::as_str);
                 let found = (says != "slow").then(|| self.found(&pursuit.question, says));
                 let late = pursuit.finish(self.shared.settings.udp_size, found, "upstreams are slow");
@@ -535,7 +540,14 @@ fn what_is_no_query_gets_its_code_or_silence() {
         ("trailing octets", changed(|bytes| bytes.push(0)), "FORMERR error"),
         ("IQUERY", changed(|bytes| bytes[2] |= 1 << 3), "NOTIMP error"),
         ("UPDATE", changed(|bytes| bytes[2] |= 5 << 3), "NOTIMP error"),
-        ("EDNS version 1", changed(|bytes| { let at = bytes.len() - 5; bytes[at] = 1 }), "BADVERS error"),
+        (
+            "EDNS version 1",
+            changed(|bytes| {
+                let at = bytes.len() - 5;
+                bytes[at] = 1
+            }),
+            "BADVERS error",
+        ),
     ];
     for (case, bytes, expected) in table {
         let mut world = World::new();
@@ -573,7 +585,7 @@ fn counters_add_up_over_desks() {
     for text in ["www.example A", "www.example A tcp", "ads.example A", "no.example A", "192.0.2.9 www.example A"] {
         let _ = world.ask(text);
     }
-    let (sender, _events) = mpsc::channel();
+    let (sender, _events) = mpsc::sync_channel(EVENTS_MAX);
     let mut second = Desk::small(Arc::clone(&world.shared), Box::new(Channel(sender)));
     let source = Source { peer: ([10, 0, 0, 7], 5_000).into(), transport: Transport::Udp };
     let mut reply = Vec::new();
@@ -587,4 +599,41 @@ fn counters_add_up_over_desks() {
     let codes = [Code::NOERROR, Code::NXDOMAIN, Code::REFUSED].map(|code| counters.code(code));
     assert_eq!(codes, [2, 2, 1]);
     assert_eq!((counters.latency.iter().sum::<u64>(), counters.latency_sum_micros), (6, 2 * 30_000 + 3 * 40));
+}
+
+/// Octets of a query, some of them changed, or any octets at all.
+fn anything() -> impl Strategy<Value = Vec<u8>> {
+    let near = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6).prop_map(|changes| {
+        let mut bytes = query(&["www.example", "A"]);
+        for (at, octet) in changes {
+            let at = at.index(bytes.len());
+            bytes[at] = octet;
+        }
+        bytes
+    });
+    prop_oneof![near, prop::collection::vec(any::<u8>(), 0..80)]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    /// Whatever arrives: no panic, one event each, and an answer unless there is no header or it is a response.
+    #[test]
+    fn every_arrival_gives_one_event(arrivals in prop::collection::vec(anything(), 1..40)) {
+        let mut world = World::new();
+        for bytes in arrivals {
+            let source = Source { peer: ([10, 0, 0, 7], 5_000).into(), transport: Transport::Udp };
+            let (reply, _) = world.walk(&bytes, source);
+            let event = world.events.try_recv().unwrap();
+            prop_assert!(world.events.try_recv().is_err());
+            let deserves = bytes.len() >= 12 && bytes[2] & 0x80 == 0;
+            prop_assert_eq!(reply.is_empty(), !deserves);
+            prop_assert_eq!(event.rcode.is_some(), deserves);
+            if deserves {
+                prop_assert_eq!(&reply[..2], &bytes[..2]);
+                prop_assert_eq!(event.rcode.unwrap() & 0xf, u16::from(reply[3] & 0xf));
+                prop_assert!(reply.len() <= 1_232);
+            }
+        }
+    }
 }

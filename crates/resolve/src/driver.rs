@@ -107,6 +107,7 @@ fn note(upstream: &Upstream, heard: &Result<Stored, Fault>, took_micros: u64) {
         // One that refuses will not serve us, however quickly it says so.
         Ok(stored) if stored.rcode == Code::REFUSED.number() => upstream.failed(),
         Ok(_) | Err(Fault::Truncated) => upstream.answered(took_micros),
+        Err(Fault::Here(_)) => {}
         Err(Fault::Flooded | Fault::Malformed { .. } | Fault::Network(_) | Fault::Silent) => upstream.failed(),
     }
 }

@@ -10,6 +10,7 @@
 //!
 //! It holds no socket and reads no clock: `next` says what it wants, `heard` tells it what came.
 
+use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use wire::code::Code;
@@ -26,6 +27,9 @@ pub(crate) const ATTEMPTS_MAX: usize = 6;
 const EDE_NO_REACHABLE_AUTHORITY: u16 = 22;
 const EDE_NETWORK_ERROR: u16 = 23;
 const EDE_INVALID_DATA: u16 = 24;
+
+/// System errors that are about us: ENFILE, EMFILE, ENOBUFS. `ErrorKind` has no stable name for them.
+const HERE_ERRORS: [i32; 3] = [23, 24, 105];
 
 /// An upstream this lookup may ask.
 pub(crate) struct Candidate {
@@ -66,8 +70,22 @@ pub(crate) enum Fault {
     Malformed { at: usize },
     /// The network said no.
     Network(String),
+    /// We could not even ask: no descriptor, no port, no memory. Says nothing about the upstream.
+    Here(String),
     /// No reply while anyone was listening.
     Silent,
+}
+
+impl From<io::Error> for Fault {
+    fn from(error: io::Error) -> Fault {
+        match error.kind() {
+            ErrorKind::AddrNotAvailable | ErrorKind::OutOfMemory => Fault::Here(error.to_string()),
+            _ if error.raw_os_error().is_some_and(|number| HERE_ERRORS.contains(&number)) => {
+                Fault::Here(error.to_string())
+            }
+            _ => Fault::Network(error.to_string()),
+        }
+    }
 }
 
 struct Ask {
@@ -153,7 +171,7 @@ impl Lookup {
             Err(Fault::Truncated | Fault::Flooded) if over_udp => self.over_tcp = Some(candidate),
             Err(Fault::Truncated | Fault::Flooded) => self.settled[candidate] = Some(Settled::Malformed { at: 2 }),
             Err(Fault::Malformed { at }) => self.settled[candidate] = Some(Settled::Malformed { at }),
-            Err(Fault::Network(text)) => self.settled[candidate] = Some(Settled::Network(text)),
+            Err(Fault::Network(text) | Fault::Here(text)) => self.settled[candidate] = Some(Settled::Network(text)),
             Err(Fault::Silent) => {}
         }
     }

@@ -53,7 +53,6 @@ pub(crate) async fn ask(
     question: &Question,
     udp_size: u16,
 ) -> Result<Stored, Fault> {
-    let network = |error: io::Error| Fault::Network(error.to_string());
     if let Some(stream) = pool.take() {
         // An idle connection may have been closed from the other side: that says nothing about the upstream.
         match ask_on(stream, question, udp_size).await {
@@ -61,10 +60,10 @@ pub(crate) async fn ask(
             Err(_closed) => {}
         }
     }
-    let stream = TcpStream::connect(address).await.map_err(network)?;
+    let stream = TcpStream::connect(address).await.map_err(Fault::from)?;
     // Without it the two small writes of a query wait for each other's acknowledgement.
-    stream.set_nodelay(true).map_err(network)?;
-    let (heard, stream) = ask_on(stream, question, udp_size).await.map_err(network)?;
+    stream.set_nodelay(true).map_err(Fault::from)?;
+    let (heard, stream) = ask_on(stream, question, udp_size).await.map_err(Fault::from)?;
     settle(pool, heard, stream)
 }
 

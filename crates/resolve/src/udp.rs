@@ -16,23 +16,22 @@ const FOREIGN_MAX: u32 = 32;
 
 /// Asks once and waits for the reply, however long it takes: the caller ends the wait.
 pub(crate) async fn ask(address: SocketAddr, question: &Question, udp_size: u16) -> Result<Stored, Fault> {
-    let network = |error: std::io::Error| Fault::Network(error.to_string());
     let any: SocketAddr = match address {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
     };
     // Port 0: the kernel picks a random free one. Connecting makes it drop datagrams from other addresses.
-    let socket = UdpSocket::bind(any).await.map_err(network)?;
-    socket.connect(address).await.map_err(network)?;
+    let socket = UdpSocket::bind(any).await.map_err(Fault::from)?;
+    socket.connect(address).await.map_err(Fault::from)?;
 
-    let mut ear = Ear::new(question, chance::message_id().map_err(network)?);
+    let mut ear = Ear::new(question, chance::message_id().map_err(Fault::from)?);
     let mut query = Vec::with_capacity(512);
     wire::reply::ask(ear.id, &question.asked(udp_size), &mut query);
-    socket.send(&query).await.map_err(network)?;
+    socket.send(&query).await.map_err(Fault::from)?;
 
     let mut reply = vec![0; REPLY_BYTES_MAX];
     loop {
-        let len = socket.recv(&mut reply).await.map_err(network)?;
+        let len = socket.recv(&mut reply).await.map_err(Fault::from)?;
         if let Some(heard) = ear.hear(&reply[..len]) {
             return heard;
         }

@@ -24,6 +24,9 @@ use wire::view::{Arrival, read};
 /// Only a failing test waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Events a test may leave unread.
+const EVENTS_MAX: usize = 1 << 16;
+
 /// A server at work.
 pub(crate) struct Server {
     pub(crate) front: Front,
@@ -34,12 +37,12 @@ pub(crate) struct Server {
     pub(crate) release: Arc<Notify>,
 }
 
-struct Channel(mpsc::Sender<Event>);
+struct Channel(mpsc::SyncSender<Event>);
 
 impl Sink for Channel {
     fn offer(&mut self, event: Event) {
         // A test that is over listens no more.
-        let _ = self.0.send(event);
+        let _ = self.0.try_send(event);
     }
 }
 
@@ -55,10 +58,8 @@ impl Server {
 
     pub(crate) async fn try_start(settings: &Settings) -> Result<Server, StartError> {
         let release = Arc::new(Notify::new());
-        let upstream = UpstreamSettings {
-            address: upstream(Arc::clone(&release)).await,
-            transport: resolve::Transport::Udp,
-        };
+        let upstream =
+            UpstreamSettings { address: upstream(Arc::clone(&release)).await, transport: resolve::Transport::Udp };
         let groups = vec![GroupSettings { suffix: Folded::root(), upstreams: vec![upstream] }];
         let cache = Arc::new(Cache::new(cache::Settings::default()));
         let resolver = Resolver::start(
@@ -67,7 +68,7 @@ impl Server {
             &Handle::current(),
         );
         let shared = Shared::new(Arc::new(snapshot()), cache, resolver, engine::Settings::default());
-        let (sender, events) = mpsc::channel();
+        let (sender, events) = mpsc::sync_channel(EVENTS_MAX);
         let sinks = || -> Box<dyn Sink> { Box::new(Channel(sender.clone())) };
         let front = Front::start(settings, &shared, &sinks, &Handle::current())?;
         let address = front.local_addresses()[0];

@@ -192,3 +192,11 @@ fn each_late_ask_is_told_once() {
     let _ = lookup.next(BUDGET_MICROS);
     assert_eq!(lookup.late(), [1]);
 }
+
+#[test]
+fn our_own_want_is_not_the_upstreams_fault() {
+    let of = |number| Fault::from(io::Error::from_raw_os_error(number));
+    assert!(HERE_ERRORS.iter().all(|&number| matches!(of(number), Fault::Here(_))));
+    const CONNECTION_REFUSED: i32 = 111;
+    assert!(matches!(of(CONNECTION_REFUSED), Fault::Network(_)));
+}
