@@ -1,7 +1,7 @@
 // The query log: search, facets, time, rows, the open row. What one sees is in the address; only what is being typed is not.
 
 import { createEffect, createMemo, createSignal, For, on, onCleanup, onMount, Show, type JSX } from "solid-js";
-import { api, type Scope } from "../api.ts";
+import { api, type ApiError, type Scope } from "../api.ts";
 import { count, milliseconds, span, zone } from "../lib/format.ts";
 import { createQuery } from "../lib/query.ts";
 import { createRows, type Rows } from "../lib/rows.ts";
@@ -54,6 +54,11 @@ function openFacets(): Set<string> {
   return new Set(FACETS.filter((facet) => facet.open).map((facet) => facet.field));
 }
 
+/** An error that is not a fault in the search text: that one is shown once, where the text is. */
+function other(error: ApiError | undefined): ApiError | undefined {
+  return error !== undefined && error.faults.length > 0 ? undefined : error;
+}
+
 export function Log(): JSX.Element {
   const [draft, setDraft] = createSignal(route().q);
   const [run, setRun] = createSignal(0);
@@ -100,7 +105,8 @@ export function Log(): JSX.Element {
     if (q === route().q) setRun((n) => n + 1);
     go({ q, sel: "" });
   };
-  const faultless = () => rows.first.error()?.status !== 422;
+  /** Whether the search itself can be read; other faults, such as a range that ends before it begins, are the widget's. */
+  const faultless = () => (rows.first.error()?.faults.length ?? 0) === 0;
   const filter = (field: string, value: string, mode: FilterMode) => {
     const base = draft() === route().q || !faultless() ? route().q : draft();
     search(withFilter(faultless() ? base : "", field, value, mode, canonical));
@@ -224,7 +230,7 @@ export function Log(): JSX.Element {
             </button>
           </div>
           <Pending query={facets} />
-          <Show when={facets.error()?.status === 422 ? undefined : facets.error()}>
+          <Show when={other(facets.error())}>
             {(error) => <Failed error={error()} onRetry={facets.reload} what="The filters" />}
           </Show>
           <Facets reply={facets.data()} q={route().q} open={facetsOpen()} onOpen={rememberFacet} onFilter={filter} />
@@ -234,7 +240,7 @@ export function Log(): JSX.Element {
             <Show when={route().chart !== "none" && faultless()}>
               <div class="log-chart">
                 <Pending query={series} />
-                <Show when={series.error()?.status === 422 ? undefined : series.error()}>
+                <Show when={other(series.error())}>
                   {(error) => <Failed error={error()} onRetry={series.reload} what="The chart" />}
                 </Show>
                 <Show when={series.data()} fallback={<div class="chart-placeholder" />}>
@@ -272,7 +278,7 @@ export function Log(): JSX.Element {
               took={facets.data()?.took_ms}
               resolved={resolved()}
             />
-            <Show when={rows.first.error()?.status === 422 ? undefined : rows.first.error()}>
+            <Show when={other(rows.first.error())}>
               {(error) => <Failed error={error()} onRetry={rows.first.reload} what="The queries" />}
             </Show>
             <Pending query={rows.first} />

@@ -183,6 +183,12 @@ test("a fault in the search is underlined where it is, and the suggestion mends 
   await page.waitForSelector(".fault", { state: "detached" });
 });
 
+test("a range that cannot be is said to be at fault, not the search", async () => {
+  const page = await here.open({ path: "/log?from=now&to=now-1h&q=code:NOERROR", expected: /422/ });
+  await page.locator(".failed", { hasText: "the range ends before it begins" }).first().waitFor();
+  expect(await page.locator(".fault").count()).toBe(0);
+});
+
 test("fields and values complete, and searches are remembered", async () => {
   const page = await here.open({ path: `/log?${RANGE}` });
   await rowsShown(page);

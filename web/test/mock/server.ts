@@ -72,6 +72,7 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
     const from = instant(params.get("from") ?? "now-1h", now);
     if (from === null || to === null)
       throw new Refusal({ status: 400, title: "Bad time", detail: "from and to are RFC 3339 or now-1h" });
+    if (from >= to) throw new Refusal({ status: 422, title: "Bad value", detail: "the range ends before it begins" });
     const match = matcher(params.get("q") ?? "");
     const found: Event[] = [];
     for (let index = lowerBound(events, from); index < events.length; index += 1) {
