@@ -10,7 +10,7 @@ import { Log } from "./pages/log.tsx";
 import { Overview } from "./pages/overview.tsx";
 import { SignIn } from "./pages/signin.tsx";
 import { Health } from "./ui/health.tsx";
-import { Help, isTyping } from "./ui/keys.tsx";
+import { Help, isForPage } from "./ui/keys.tsx";
 import { Icon, Mark } from "./ui/parts.tsx";
 
 /** Takes a token from the address, once, and leaves no trace of it there. */
@@ -43,7 +43,7 @@ export function App(): JSX.Element {
     });
     let lead = false;
     const key = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      if (!isForPage(event)) return;
       if (lead) {
         lead = false;
         if (event.key === "o") go({ page: "overview", sel: "", live: false });

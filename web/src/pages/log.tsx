@@ -14,7 +14,7 @@ import { terms, tokenize, withFilter, withNegated, withoutTerm, type FilterMode 
 import { Detail } from "../ui/detail.tsx";
 import { FirstQuery, NothingFound } from "../ui/empty.tsx";
 import { FACETS, Facets } from "../ui/facets.tsx";
-import { isTyping } from "../ui/keys.tsx";
+import { isForPage } from "../ui/keys.tsx";
 import { Failed, Icon, Pending } from "../ui/parts.tsx";
 import { RangePicker } from "../ui/range.tsx";
 import { SearchBox } from "../ui/searchbox.tsx";
@@ -159,7 +159,7 @@ export function Log(): JSX.Element {
       z: () => setRange(widen(route(), Date.now())),
     };
     const key = (event: KeyboardEvent) => {
-      if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return;
+      if (!isForPage(event)) return;
       // Enter and arrows on a control are the control's.
       const onControl = event.target instanceof Element && event.target.closest("button, a, summary, .brush") !== null;
       if (onControl && (event.key === "Enter" || event.key.startsWith("Arrow"))) return;

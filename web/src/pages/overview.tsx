@@ -1,6 +1,6 @@
 // The first page: how things are, what stands out, and one click from each figure to the queries behind it.
 
-import { createMemo, createSignal, For, Index, Show, type JSX } from "solid-js";
+import { createMemo, createSignal, Index, Show, type JSX } from "solid-js";
 import { api, type Count, type Figures, type Scope, type SeriesReply, type Summary } from "../api.ts";
 import { codeShade, cssShade, lineShade, type Shade } from "../lib/codes.ts";
 import {
@@ -365,29 +365,30 @@ function Changes(props: { series: Query<SeriesReply> }): JSX.Element {
       </div>
       <Show when={bursts().length > 0} fallback={<p class="muted">Nothing out of the ordinary in this range.</p>}>
         <ul>
-          <For each={bursts()}>
+          <Index each={bursts()}>
             {(one) => (
               <li>
-                <a href={fresh({ page: "log", q: codeSearch(one.value), ...absolute(one.from, one.to) })}>
+                <a href={fresh({ page: "log", q: codeSearch(one().value), ...absolute(one().from, one().to) })}>
                   <span class="burst-name">
-                    <CodeName name={one.value || null} family={one.family} />
+                    <CodeName name={one().value || null} family={one().family} />
                   </span>
-                  <span class="burst-size">
-                    {one.factor === null
-                      ? "only then"
-                      : `×${one.factor < 10 ? one.factor.toFixed(1) : count(one.factor)}`}
-                  </span>
+                  <span class="burst-size">{factorText(one().factor)}</span>
                   <span class="burst-when muted">
-                    {span(one.from, one.to)}, {count(one.total)} {one.total === 1 ? "query" : "queries"}
+                    {span(one().from, one().to)}, {count(one().total)} {one().total === 1 ? "query" : "queries"}
                   </span>
                 </a>
               </li>
             )}
-          </For>
+          </Index>
         </ul>
       </Show>
     </section>
   );
+}
+
+/** How far a burst rises above what was expected. */
+function factorText(factor: number | null): string {
+  return factor === null ? "only then" : `×${factor < 10 ? factor.toFixed(1) : count(factor)}`;
 }
 
 /** The search for one code; the empty value stands for queries that got no reply. */

@@ -53,13 +53,13 @@ function StatusPanel(): JSX.Element {
               </p>
             )}
           </Show>
-          <For each={now().notes}>
+          <Index each={now().notes}>
             {(note) => (
-              <p class={`note level-${note.level}`}>
-                <b>{note.part}</b> {note.text}
+              <p class={`note level-${note().level}`}>
+                <b>{note().part}</b> {note().text}
               </p>
             )}
-          </For>
+          </Index>
           <h3>Answers on</h3>
           <ul class="plain mono">
             <For each={now().listeners} fallback={<li class="muted">nothing</li>}>
@@ -70,9 +70,9 @@ function StatusPanel(): JSX.Element {
           <Upstreams status={now()} />
           <h3>Lists</h3>
           <ul class="plain lists">
-            <For each={now().lists} fallback={<li class="muted">none</li>}>
-              {(list) => <List list={list} />}
-            </For>
+            <Index each={now().lists} fallback={<li class="muted">none</li>}>
+              {(list) => <List list={list()} />}
+            </Index>
           </ul>
           <h3>Log</h3>
           <LogFacts status={now()} />

@@ -1,6 +1,6 @@
 // The keyboard: what counts as typing, and the list of keys.
 
-import { For, onMount, type JSX } from "solid-js";
+import { createSignal, For, onMount, type JSX } from "solid-js";
 import { Icon } from "./parts.tsx";
 
 /** Whether a key press belongs to something one types or chooses in. */
@@ -9,6 +9,20 @@ export function isTyping(target: EventTarget | null): boolean {
     target instanceof HTMLElement &&
     target.closest("input, textarea, select, [contenteditable], dialog, [popover]") !== null
   );
+}
+
+const SETTING = "nameward.keys";
+const [single, setSingle] = createSignal(window.localStorage.getItem(SETTING) !== "off");
+
+/** Whether a key press is for the page: not typing, no modifier, and letters only where they were not switched off (WCAG 2.1.4). */
+export function isForPage(event: KeyboardEvent): boolean {
+  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey || isTyping(event.target)) return false;
+  return event.key.length > 1 || event.key === "?" || single();
+}
+
+function switchSingle(on: boolean): void {
+  window.localStorage.setItem(SETTING, on ? "on" : "off");
+  setSingle(on);
 }
 
 const KEYS: [string, string][] = [
@@ -61,6 +75,10 @@ export function Help(props: { onClose: () => void }): JSX.Element {
             )}
           </For>
         </dl>
+        <label class="help-switch">
+          <input type="checkbox" checked={single()} onChange={(event) => switchSingle(event.currentTarget.checked)} />
+          Keys of a single letter or sign
+        </label>
       </div>
     </dialog>
   );

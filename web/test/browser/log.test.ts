@@ -152,6 +152,14 @@ test("the keyboard does it all", async () => {
   await page.waitForFunction(() => /^\d{4}-/.test(new URL(location.href).searchParams.get("to") ?? ""));
   await page.keyboard.press("?");
   await page.waitForSelector("dialog.help[open]");
+  await page.uncheck(".help-switch input");
+  await page.keyboard.press("Escape");
+  await page.waitForSelector("dialog.help", { state: "detached" });
+  const before = page.url();
+  await page.keyboard.press("l");
+  await page.keyboard.press("?");
+  await page.waitForSelector("dialog.help[open]");
+  expect(page.url()).toBe(before);
 });
 
 test("Alt and a click on a cell keep to its value", async () => {
