@@ -26,6 +26,8 @@ const FACET_VALUES = 10;
 /** How often chart, facets and totals are counted again while live. */
 const LIVE_EVERY_MS = 5000;
 const DAY_MS = 86_400_000;
+/** On a short window the rows matter more than the chart. */
+const SHORT = window.innerHeight < 800;
 const FACETS_KEY = "nameward.facets";
 /** A screen reader hears of new rows at most this often. */
 const SAY_EVERY_MS = 10_000;
@@ -250,8 +252,8 @@ export function Log(): JSX.Element {
                       by={route().by}
                       stack={route().chart !== "strip"}
                       strip={route().chart !== "stack" && reply().lines.filter((line) => line.total > 0).length > 1}
-                      rowHeight={12}
-                      chartHeight={118}
+                      rowHeight={SHORT ? 10 : 12}
+                      chartHeight={SHORT ? 92 : 118}
                       zeros={false}
                       dim={series.pace() === "slow" || series.pace() === "very slow"}
                       hrefOf={(value) => href({ q: withFilter(route().q, route().by, value, "only", canonical) })}
