@@ -130,7 +130,7 @@ const STEPS: &[Step] = &[
         about: "dashboard in a headless browser, against a server of made-up events",
         needs: &[Need::Node, Need::Chromium],
         after_build: false,
-        run: |repo| Ok(Web::open(repo)?.scripts(&["build", "test:browser"])?.into()),
+        run: |repo| Ok(Web::open(repo)?.scripts(&["test:browser"])?.into()),
     },
     Step {
         name: "demo",
