@@ -22,7 +22,9 @@ pub fn column_about(column: &str) -> &'static str {
         "rcode" => "RCODE with OPT's upper bits (RFC 6891), 12 bits; null when there was no reply.",
         "tsig_error" => "Error of the reply's TSIG record (RFC 8945); null without one.",
         "tkey_error" => "Error of the reply's TKEY record (RFC 2930); null without one.",
-        "code" => "The return code: TSIG error, else TKEY error, else RCODE. BADSIG is 32784, everything else its number.",
+        "code" => {
+            "The return code: TSIG error, else TKEY error, else RCODE. BADSIG is 32784, everything else its number."
+        }
         "ede" => "Extended errors (RFC 8914), kept even when the client sent no OPT.",
         "ede_text" => "Texts of the extended errors, in the same order.",
         "answer" => "The answer section in short.",

@@ -85,7 +85,7 @@ impl Disk {
         use std::sync::atomic::Ordering::SeqCst;
         let need = i64::try_from(bytes).unwrap_or(i64::MAX);
         let fits = |room: i64| (room > 0 && room >= need).then(|| if room == i64::MAX { room } else { room - need });
-        match self.faults.room_bytes.try_update(SeqCst, SeqCst, fits) {
+        match self.faults.room_bytes.fetch_update(SeqCst, SeqCst, fits) {
             Ok(_) => Ok(()),
             Err(_) => Err(io::Error::new(io::ErrorKind::StorageFull, "injected: no space left")),
         }

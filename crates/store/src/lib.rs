@@ -83,8 +83,9 @@ struct Inner {
 
 /// What `close` ends.
 struct Running {
-    /// Writer, sync and segment thread.
-    threads: Vec<JoinHandle<()>>,
+    writer: Option<JoinHandle<()>>,
+    /// Sync and segment thread.
+    others: Vec<JoinHandle<()>>,
     /// Held locked until the threads are gone.
     lock: File,
 }
@@ -166,29 +167,14 @@ impl Store {
         // Recovery synced what it read.
         shared.synced_seq.store(found.next_seq, Ordering::Release);
 
-        let rings = Arc::new(Rings::default());
-        let spawn = |name: &str, run: Box<dyn FnOnce() + Send>| {
-            thread::Builder::new().name(name.to_owned()).spawn(run).map_err(|source| io(&folder, source))
-        };
-        let (syncs, jobs) = mpsc::sync_channel(SYNCS_WAITING_MAX);
-        let segmenter = Segmenter { shared: Arc::clone(&shared), manifest: found.manifest, unchecked: found.unchecked };
-        let segmenter = spawn("log-segments", Box::new(move || segmenter.run()))?;
-        let syncing = Arc::clone(&shared);
-        let syncer = spawn("log-sync", Box::new(move || writer::run_syncs(&syncing, &jobs)))?;
-        let writer = Writer {
-            shared: Arc::clone(&shared),
-            arrivals: Arc::clone(&rings),
-            rings: Vec::new(),
-            builder: event::Builder::new(found.next_seq),
-            wal,
-            syncs,
-            segmenter: segmenter.thread().clone(),
-            times: Times::new(Instant::now()),
-        };
-        let writer = spawn("log-writer", Box::new(move || writer.run()))?;
-        rings.written_by(writer.thread().clone());
-        let running = Mutex::new(Some(Running { threads: vec![writer, syncer, segmenter], lock }));
-        Ok((Store { inner: Arc::new(Inner { shared, rings, running }) }, found.opened))
+        let running = Running { writer: None, others: Vec::new(), lock };
+        let (rings, running) = (Arc::new(Rings::default()), Mutex::new(Some(running)));
+        let store = Store { inner: Arc::new(Inner { shared, rings, running }) };
+        // When a thread cannot be started, dropping `store` ends those before it.
+        let segmenter =
+            Segmenter { shared: Arc::clone(&store.inner.shared), manifest: found.manifest, unchecked: found.unchecked };
+        store.inner.start(segmenter, event::Builder::new(found.next_seq), wal)?;
+        Ok((store, found.opened))
     }
 
     /// A new sender for one thread (hot path): its ring is drained by the writer thread. After `close` it drops and counts.
@@ -227,7 +213,7 @@ impl Store {
     pub fn set_retention(&self, keep_age: Option<Duration>, keep_bytes: Option<u64>) {
         *lock(&self.inner.shared.retention) = (keep_age, keep_bytes);
         if let Some(running) = &*lock(&self.inner.running) {
-            running.threads.iter().for_each(|thread| thread.thread().unpark());
+            running.others.iter().for_each(|thread| thread.thread().unpark());
         }
     }
 
@@ -239,16 +225,71 @@ impl Store {
 }
 
 impl Inner {
+    fn start(&self, segmenter: Segmenter, builder: event::Builder, wal: Wal) -> Result<(), StoreError> {
+        let mut running = lock(&self.running);
+        let Some(running) = running.as_mut() else { return Ok(()) };
+        let (syncs, jobs) = mpsc::sync_channel(SYNCS_WAITING_MAX);
+        let segmenter = self.spawn("log-segments", move |_| segmenter.run())?;
+        let segmenter_thread = segmenter.thread().clone();
+        running.others.push(segmenter);
+        running.others.push(self.spawn("log-sync", move |shared| writer::run_syncs(shared, &jobs))?);
+        let writer = Writer {
+            shared: Arc::clone(&self.shared),
+            arrivals: Arc::clone(&self.rings),
+            rings: Vec::new(),
+            builder,
+            wal,
+            syncs,
+            segmenter: segmenter_thread,
+            times: Times::new(Instant::now()),
+        };
+        let writer = self.spawn("log-writer", move |_| writer.run())?;
+        self.rings.written_by(writer.thread().clone());
+        running.writer = Some(writer);
+        Ok(())
+    }
+
+    fn spawn(
+        &self,
+        name: &'static str,
+        run: impl FnOnce(&Shared) + Send + 'static,
+    ) -> Result<JoinHandle<()>, StoreError> {
+        let alarm = Alarm { shared: Arc::clone(&self.shared), name };
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || run(&alarm.shared));
+        spawned.map_err(|source| recover::at(&self.shared.folder, source))
+    }
+
     fn close(&self) {
         let Some(running) = lock(&self.running).take() else { return };
         self.shared.closing.store(true, Ordering::Release);
-        for thread in running.threads {
+        if let Some(writer) = running.writer {
+            writer.thread().unpark();
+            // A panic was said by its alarm.
+            let _ = writer.join();
+        }
+        // The writer did this, unless it panicked or never ran; the segment thread waits for it.
+        self.shared.end();
+        for thread in running.others {
             thread.thread().unpark();
-            if thread.join().is_err() {
-                tracing::error!("a thread of the log panicked");
-            }
+            let _ = thread.join();
         }
         drop(running.lock);
+    }
+}
+
+/// Says so when a thread of the log panics: a log that stands still in silence would be a lie.
+struct Alarm {
+    shared: Arc<Shared>,
+    name: &'static str,
+}
+
+impl Drop for Alarm {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let reason = format!("thread {} of the log panicked; restart the server", self.name);
+            tracing::error!("{reason}");
+            self.shared.writing_stopped(Some(reason));
+        }
     }
 }
 
@@ -270,5 +311,4 @@ fn lock_folder(folder: &std::path::Path) -> Result<File, StoreError> {
 }
 
 #[cfg(test)]
-#[path = "tests/mod.rs"]
 mod tests;

@@ -139,6 +139,9 @@ fn replay(
         if let Some(fault) = &found.fault {
             opened.notes.push(cut(&path, size_bytes, &found, fault)?);
         }
+        if !found.header_good {
+            continue;
+        }
         // After a crash of the process alone, what was read may be in memory only; from here on it counts as kept.
         fs::File::open(&path).and_then(|file| disk.sync(&file)).map_err(|source| at(&path, source))?;
         let mut generation = Generation::new(number);
@@ -277,7 +280,7 @@ fn check(folder: &Path, manifest: &mut Manifest, opened: &mut Opened) -> (Vec<Ar
     for entry in entries.into_iter().rev() {
         let segment = Segment::new(folder, entry);
         let fully = bytes + segment.entry.bytes <= CHECKED_AT_START_BYTES;
-        let checked = if fully { segment::check_fully(&segment).map(drop) } else { segment::check_quickly(&segment) };
+        let checked = if fully { segment::check_fully(&segment) } else { segment::check_quickly(&segment) };
         match checked {
             Ok(()) => {
                 bytes += segment.entry.bytes;

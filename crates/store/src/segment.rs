@@ -36,8 +36,8 @@ const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
 const PAGE_ROWS_MAX: usize = 20_000;
 /// Rows handed to the encoder at once.
 const CHUNK_ROWS: usize = 8_192;
-/// Largest segment file trusted: 8 times what a million long-named events take.
-pub(crate) const FILE_BYTES_MAX: u64 = 1 << 30;
+/// Bytes read at once when a file is checked.
+const READ_BYTES: usize = 1 << 20;
 /// Most row groups in a file we trust.
 const ROW_GROUPS_MAX: usize = 64;
 
@@ -275,6 +275,12 @@ pub fn check_segment_bytes(bytes: Vec<u8>) -> Result<(), String> {
     check_footer(&Bytes::from(bytes)).map(|_| ())
 }
 
+/// Files are read by our schema, which must fit their columns, not by the copy of it that they carry for other
+/// programs: its reader panics on a damaged one.
+fn reader_options() -> ArrowReaderOptions {
+    ArrowReaderOptions::new().with_schema(event::schema())
+}
+
 /// What the footer of a good segment says.
 pub(crate) struct Footer {
     pub(crate) source: Source,
@@ -282,10 +288,7 @@ pub(crate) struct Footer {
 }
 
 pub(crate) fn check_footer<R: ChunkReader>(reader: &R) -> Result<Footer, String> {
-    if reader.len() > FILE_BYTES_MAX {
-        return Err("it is too large".to_owned());
-    }
-    let options = ArrowReaderOptions::new().with_page_index_policy(PageIndexPolicy::Skip);
+    let options = reader_options().with_page_index_policy(PageIndexPolicy::Skip);
     let loaded = ArrowReaderMetadata::load(reader, options).map_err(|error| error.to_string())?;
     let metadata: &ParquetMetaData = loaded.metadata();
     let said = |key: &str| {
@@ -294,9 +297,6 @@ pub(crate) fn check_footer<R: ChunkReader>(reader: &R) -> Result<Footer, String>
     };
     if said(KEY_SCHEMA) != Some(event::SCHEMA_VERSION.to_string().as_str()) {
         return Err("it does not say that it is a segment of this version".to_owned());
-    }
-    if loaded.schema().fields() != event::schema().fields() {
-        return Err("its columns are not those of events".to_owned());
     }
     let source = said(KEY_SOURCE).and_then(Source::read).ok_or("it does not say where its rows came from")?;
     if metadata.num_row_groups() > ROW_GROUPS_MAX {
@@ -326,37 +326,49 @@ pub(crate) fn check_quickly(segment: &Segment) -> Result<(), String> {
 }
 
 /// Reads a segment whole and checks every byte of it.
-pub(crate) fn check_fully(segment: &Segment) -> Result<Bytes, String> {
-    let bytes = read_whole(&segment.path).map_err(|error| format!("it cannot be read: {error}"))?;
-    if bytes.len() as u64 != segment.entry.bytes {
-        return Err(format!("it has {} bytes instead of {}", bytes.len(), segment.entry.bytes));
+pub(crate) fn check_fully(segment: &Segment) -> Result<(), String> {
+    let (bytes, crc) = size_and_crc(&segment.path).map_err(|error| format!("it cannot be read: {error}"))?;
+    if bytes != segment.entry.bytes {
+        return Err(format!("it has {bytes} bytes instead of {}", segment.entry.bytes));
     }
-    if crc32fast::hash(&bytes) != segment.entry.crc {
+    if crc != segment.entry.crc {
         return Err("its checksum is wrong".to_owned());
     }
-    Ok(bytes)
+    Ok(())
 }
 
-fn read_whole(path: &Path) -> io::Result<Bytes> {
-    let mut bytes = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX).read_to_end(&mut bytes)?;
-    Ok(bytes.into())
+fn size_and_crc(path: &Path) -> io::Result<(u64, u32)> {
+    let mut file = File::open(path)?;
+    let (mut size, mut crc) = (0, crc32fast::Hasher::new());
+    let mut buffer = vec![0; READ_BYTES];
+    loop {
+        match file.read(&mut buffer)? {
+            0 => return Ok((size, crc.finalize())),
+            read => {
+                crc.update(&buffer[..read]);
+                size += read as u64;
+            }
+        }
+    }
 }
 
 /// The rows of a segment whose bytes were checked.
-pub(crate) fn read_rows(bytes: Bytes) -> Result<Vec<Arc<RecordBatch>>, String> {
+pub(crate) fn read_rows(path: &Path) -> Result<Vec<Arc<RecordBatch>>, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(|error| text(&error))?;
+    let file = File::open(path).map_err(|error| text(&error))?;
+    let builder =
+        ParquetRecordBatchReaderBuilder::try_new_with_options(file, reader_options()).map_err(|error| text(&error))?;
     let reader = builder.with_batch_size(CHUNK_ROWS).build().map_err(|error| text(&error))?;
     reader.map(|batch| batch.map(Arc::new).map_err(|error| text(&error))).collect()
 }
 
 /// Makes the manifest's entry of a segment file that the manifest does not name, by reading all of it.
 pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), String> {
-    let bytes = read_whole(&segments.join(file)).map_err(|error| format!("it cannot be read: {error}"))?;
-    let footer = check_footer(&bytes)?;
-    let (length, crc) = (bytes.len() as u64, crc32fast::hash(&bytes));
-    let batches = read_rows(bytes)?;
+    let path = segments.join(file);
+    let unreadable = |error: io::Error| format!("it cannot be read: {error}");
+    let footer = check_footer(&File::open(&path).map_err(unreadable)?)?;
+    let (bytes, crc) = size_and_crc(&path).map_err(unreadable)?;
+    let batches = read_rows(&path)?;
     let order = Order::of(&batches).map_err(|error| error.to_string())?;
     if order.rows.len() as u64 != footer.rows {
         return Err("its counts of rows disagree".to_owned());
@@ -367,12 +379,11 @@ pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), Stri
         time_min_micros: order.time_min_micros,
         time_max_micros: order.time_max_micros,
         seq_max: order.seq_max,
-        bytes: length,
+        bytes,
         crc,
     };
     Ok((entry, footer.source))
 }
 
 #[cfg(test)]
-#[path = "segment/tests.rs"]
 mod tests;

@@ -97,8 +97,8 @@ impl Segmenter {
             manifest.wal_done = wal;
             manifest.next_seq = manifest.next_seq.max(seq_end);
         })?;
-        shared.became_segment(segment);
         shared.synced_seq.fetch_max(seq_end, Ordering::AcqRel);
+        shared.became_segment(segment);
         let _ = shared.failed_wal.compare_exchange(wal, 0, Ordering::AcqRel, Ordering::Acquire);
         if let Err(error) = fs::remove_file(wal::path(&shared.wal_folder(), wal)) {
             // The manifest says it is done: the next start removes it.
@@ -146,7 +146,7 @@ impl Segmenter {
     }
 
     /// One small piece of work at a time, so that the next generation does not wait long.
-    fn keep_house(&mut self) {
+    pub(crate) fn keep_house(&mut self) {
         if let Some(segment) = self.unchecked.pop()
             && let Err(reason) = segment::check_fully(&segment)
         {
@@ -164,7 +164,7 @@ impl Segmenter {
         let snapshot = self.shared.snapshot();
         let mut batches = Vec::new();
         for segment in snapshot.segments.iter().filter(|segment| files.contains(&segment.entry.file)) {
-            match segment::check_fully(segment).and_then(segment::read_rows) {
+            match segment::check_fully(segment).and_then(|()| segment::read_rows(&segment.path)) {
                 Ok(rows) => batches.extend(rows),
                 Err(reason) => {
                     self.set_aside(segment, &reason);

@@ -129,7 +129,9 @@ fn file(segment: &Arc<Segment>) -> Result<PartitionedFile> {
     let mut file = PartitionedFile::new("", segment.entry.bytes);
     file.object_meta.location = location;
     // The extension is for nobody to read: while a plan or a running scan holds the file, its segment is not removed.
-    Ok(file.with_statistics(Arc::new(statistics(&[segment]))).with_extension(Arc::clone(segment)))
+    let file = file.with_statistics(Arc::new(statistics(&[segment]))).with_extension(Arc::clone(segment));
+    // Not the copy of the schema in the file: see `segment::reader_options`.
+    Ok(file.with_arrow_schema(event::schema()))
 }
 
 /// What the manifest knows of these segments together, exactly.
@@ -220,5 +222,4 @@ fn micros(expr: &Expr) -> Option<i64> {
 }
 
 #[cfg(test)]
-#[path = "table/tests.rs"]
 mod tests;

@@ -269,5 +269,4 @@ pub(crate) fn number_of(name: &str) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[path = "wal/tests.rs"]
 mod tests;

@@ -1,1 +1,118 @@
+use proptest::prelude::*;
 
+use super::*;
+use crate::tests::support::{MORNING_MICROS, event};
+
+fn batch(numbers: impl Iterator<Item = u64>) -> Arc<RecordBatch> {
+    let mut builder = event::Builder::new(0);
+    numbers.for_each(|number| builder.push(&event(number, MORNING_MICROS + number as i64)));
+    Arc::new(builder.finish())
+}
+
+/// A segment of `rows` rows that came in the order 1, 0, 3, 2 …
+fn sample(rows: u64) -> (tempfile::TempDir, Arc<Segment>) {
+    let folder = tempfile::tempdir().unwrap();
+    let batches = [batch((0..rows / 2).map(|at| at ^ 1)), batch((rows / 2..rows).map(|at| at ^ 1))];
+    let entry = write(&Disk::default(), folder.path(), "0000000001", &Source::Wal(1), &batches).unwrap();
+    let segment = Segment::new(folder.path(), entry);
+    (folder, segment)
+}
+
+#[test]
+fn a_segment_is_in_time_order_and_keeps_its_types() {
+    let (_folder, segment) = sample(20_000);
+    assert_eq!((check_quickly(&segment), check_fully(&segment)), (Ok(()), Ok(())));
+    let batches = read_rows(&segment.path).unwrap();
+    let mut times = Vec::new();
+    for batch in &batches {
+        assert_eq!(batch.schema().fields(), event::schema().fields());
+        times.extend_from_slice(times_and_numbers(batch).unwrap().0);
+    }
+    assert_eq!(times, (0..20_000).map(|at| MORNING_MICROS + at).collect::<Vec<_>>());
+    let entry = &segment.entry;
+    assert_eq!((entry.rows, entry.seq_max), (20_000, 9_999));
+    assert_eq!((entry.time_min_micros, entry.time_max_micros), (MORNING_MICROS, MORNING_MICROS + 19_999));
+}
+
+#[test]
+fn the_entry_of_an_adopted_file_is_the_one_written() {
+    let (folder, segment) = sample(100);
+    let adopted = adopt(&folder.path().join(FOLDER), &segment.entry.file);
+    assert_eq!(adopted, Ok((segment.entry.clone(), Source::Wal(1))));
+}
+
+#[test]
+fn every_flipped_bit_is_noticed_when_read_whole() {
+    let (_folder, segment) = sample(10);
+    let good = fs::read(&segment.path).unwrap();
+    // A checksum over all bytes: a sample of places stands for every place.
+    for bit in (0..good.len() * 8).step_by(97) {
+        let mut bad = good.clone();
+        bad[bit / 8] ^= 1 << (bit % 8);
+        fs::write(&segment.path, bad).unwrap();
+        assert_eq!(check_fully(&segment), Err("its checksum is wrong".to_owned()), "bit {bit}");
+    }
+}
+
+#[test]
+fn the_file_goes_with_the_last_reader() {
+    let (_folder, segment) = sample(10);
+    let (path, reader) = (segment.path.clone(), Arc::clone(&segment));
+    segment.doom();
+    drop(segment);
+    assert!(path.exists());
+    drop(reader);
+    assert!(!path.exists());
+}
+
+#[test]
+fn partitions_are_days_and_hours_of_the_calendar() {
+    let day = 24 * HOUR_MICROS;
+    for (time, expect) in [
+        (0, "day=1970-01-01/hour=00"),
+        (-1, "day=1969-12-31/hour=23"),
+        (59 * day, "day=1970-03-01/hour=00"),
+        (11_016 * day + 23 * HOUR_MICROS, "day=2000-02-29/hour=23"),
+        (11_017 * day, "day=2000-03-01/hour=00"),
+        (20_454 * day - 1, "day=2025-12-31/hour=23"),
+        (47_540 * day, "day=2100-02-28/hour=00"),
+        (47_541 * day, "day=2100-03-01/hour=00"),
+    ] {
+        assert_eq!(partition(time), expect);
+    }
+    // Clocks can say anything; a name comes out all the same.
+    assert!(partition(i64::MAX).starts_with("day=294247-01-10"));
+    assert!(partition(i64::MIN).starts_with("day=-"));
+}
+
+#[test]
+fn a_parquet_file_of_somebody_else_is_no_segment() {
+    let mut bytes = Vec::new();
+    let mut writer = ArrowWriter::try_new(&mut bytes, event::schema(), None).unwrap();
+    writer.write(&batch(0..3)).unwrap();
+    writer.close().unwrap();
+    assert_eq!(check_segment_bytes(bytes), Err("it does not say that it is a segment of this version".to_owned()));
+    assert!(check_segment_bytes(Vec::new()).is_err());
+    assert!(check_segment_bytes(b"PAR1\xff\xff\xff\x7fPAR1".to_vec()).is_err());
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    #[test]
+    fn damaged_footers_are_errors(flips in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4)) {
+        static GOOD: std::sync::LazyLock<Vec<u8>> = std::sync::LazyLock::new(|| {
+            let (_folder, segment) = sample(10);
+            fs::read(&segment.path).unwrap()
+        });
+        let mut bytes = GOOD.clone();
+        let length = u32::from_le_bytes(bytes[bytes.len() - 8..bytes.len() - 4].try_into().unwrap()) as usize;
+        let footer = bytes.len() - 8 - length;
+        for (at, value) in flips {
+            let at = footer + at.index(length + 8);
+            bytes[at] = value;
+        }
+        // Some changes are harmless (a statistic); what matters is that none panics or runs away.
+        let _ = check_segment_bytes(bytes);
+    }
+}
