@@ -195,9 +195,7 @@ fn dispatch(args: &Args) -> anyhow::Result<Ended> {
         Command::Demo(demo) => demo::demo(demo).map(|()| Ended::Done),
         Command::Search(search) => client::search(search, &states(args)),
         Command::Tail(tail) => client::tail(tail, &states(args)),
-        Command::Config(ConfigCommand::Default) => {
-            print(&config::default_file()).map(|()| Ended::Done)
-        }
+        Command::Config(ConfigCommand::Default) => print(&config::default_file()).map(|()| Ended::Done),
         Command::Config(ConfigCommand::Check) => match load(args)? {
             Some((config, file)) => {
                 let name = file.map_or_else(|| "no file, all defaults".to_owned(), |file| file.display().to_string());

@@ -33,7 +33,8 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         .context("cannot start the small Internet on 127.53.x.x")?;
     let config = write_config(args, &state, &internet.upstreams())?;
     let house = House::open(config, &default_state(), &runtime)?;
-    let target = *house.dns_addresses().iter().find(|address| address.is_ipv4()).context("no IPv4 address answered on")?;
+    let target =
+        *house.dns_addresses().iter().find(|address| address.is_ipv4()).context("no IPv4 address answered on")?;
 
     let settings = traffic::Settings {
         queries_per_second: args.rate.clamp(1, traffic::QUERIES_PER_SECOND_MAX),

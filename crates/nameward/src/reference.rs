@@ -68,11 +68,14 @@ fn return_codes() -> String {
 }
 
 fn extended_errors() -> String {
-    let rows = EDES.iter().map(|info| {
-        vec![info.number.to_string(), info.name.to_owned(), info.rfc.to_owned(), info.meaning.to_owned()]
-    });
+    let rows = EDES
+        .iter()
+        .map(|info| vec![info.number.to_string(), info.name.to_owned(), info.rfc.to_owned(), info.meaning.to_owned()]);
     let heads = ["Number", "Name", "Defined by", "Meaning"];
-    format!("# Extended errors\n\nExtended DNS errors (RFC 8914) travel beside the return code; searched with `ede:`.\n\n{}", table(&heads, rows))
+    format!(
+        "# Extended errors\n\nExtended DNS errors (RFC 8914) travel beside the return code; searched with `ede:`.\n\n{}",
+        table(&heads, rows)
+    )
 }
 
 fn columns() -> String {
@@ -92,13 +95,16 @@ fn columns() -> String {
 
 fn search_fields() -> String {
     let rows = search::FIELDS.iter().map(|field| {
-        vec![code(field.name), codes(field.aliases), field.kind.to_owned(), field.about.to_owned(), codes(field.examples)]
+        vec![
+            code(field.name),
+            codes(field.aliases),
+            field.kind.to_owned(),
+            field.about.to_owned(),
+            codes(field.examples),
+        ]
     });
     let heads = ["Field", "Also", "Kind", "Holds", "Examples"];
-    format!(
-        "# Search fields\n\nThe same in the dashboard, the API and `nameward search`.\n\n{}",
-        table(&heads, rows)
-    )
+    format!("# Search fields\n\nThe same in the dashboard, the API and `nameward search`.\n\n{}", table(&heads, rows))
 }
 
 fn settings() -> String {

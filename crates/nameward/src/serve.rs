@@ -129,7 +129,7 @@ impl House {
         told.push(("Lists", format!("{} lists, {rules} rules", config.lists.len())));
 
         let front = open_front(&config, &shared, &store, runtime, &mut told)?;
-        status.set_listeners(&front.local_addresses());
+        status.set_listeners(front.local_addresses());
         let mut house = House {
             store,
             control: Arc::clone(&control),
@@ -180,7 +180,8 @@ impl House {
                 tracing::error!(error = %error, "the dashboard stopped");
             }
         });
-        let door = door::open(doors, address.port(), &door::Door { url: format!("http://{address}"), token: bearer.clone() })?;
+        let door =
+            door::open(doors, address.port(), &door::Door { url: format!("http://{address}"), token: bearer.clone() })?;
         Ok(Web { address, stop, task, token, _door: door, bearer })
     }
 
@@ -249,7 +250,7 @@ impl House {
                 }
             });
         }
-        self.front.stop();
+        runtime.block_on(self.front.stop());
         self.control.stop();
         for task in self.tasks {
             task.abort();
@@ -260,7 +261,7 @@ impl House {
     /// Where queries are answered.
     #[must_use]
     pub fn dns_addresses(&self) -> Vec<SocketAddr> {
-        self.front.local_addresses()
+        self.front.local_addresses().to_vec()
     }
 
     /// The log, for tests that look for events.
@@ -333,7 +334,8 @@ fn groups(config: &Config) -> anyhow::Result<(Vec<GroupSettings>, String)> {
         let told = format!("none: {} names no resolver but ourselves; name some in [[upstream]]", resolvers::FILE);
         return Ok((groups, told));
     }
-    let upstreams = system.into_iter().map(|address| UpstreamSettings { address, transport: resolve::Transport::Udp }).collect();
+    let upstreams =
+        system.into_iter().map(|address| UpstreamSettings { address, transport: resolve::Transport::Udp }).collect();
     let suffix = Folded::from_text(".").context("the root is a name")?;
     let root = GroupSettings { suffix, upstreams };
     let told = format!("{} (from {})", list(&root), resolvers::FILE);
@@ -374,10 +376,7 @@ fn engine_settings(config: &Config) -> engine::Settings {
 }
 
 fn loopbacks(port: u16) -> Vec<SocketAddr> {
-    vec![
-        SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port),
-        SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port),
-    ]
+    vec![SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port), SocketAddr::new(IpAddr::V6(Ipv6Addr::LOCALHOST), port)]
 }
 
 /// Listens where the file says; without it on port 53 of the loopback addresses, else on 5353, saying why.
@@ -390,12 +389,10 @@ fn open_front(
 ) -> anyhow::Result<Front> {
     let start = |addresses: &[SocketAddr]| {
         let sinks = store.clone();
-        let settings = front::Settings {
-            addresses: addresses.to_vec(),
-            threads: config.threads,
-            ..front::Settings::default()
-        };
-        Front::start(settings, Arc::clone(shared), move || Box::new(sinks.sender()), runtime.handle())
+        let defaults = front::Settings::default();
+        let threads = if config.threads == 0 { defaults.threads } else { config.threads };
+        let settings = front::Settings { addresses: addresses.to_vec(), threads, ..defaults };
+        Front::start(&settings, shared, &move || Box::new(sinks.sender()), runtime.handle())
     };
     let line = |front: &Front| {
         let texts: Vec<String> = front.local_addresses().iter().map(SocketAddr::to_string).collect();

@@ -53,7 +53,8 @@ impl Status {
         control: &Arc<Control>,
         resolver: &Resolver,
     ) -> Arc<dyn Fn() -> api::Status + Send + Sync> {
-        let (status, store, control, resolver) = (Arc::clone(self), store.clone(), Arc::clone(control), resolver.clone());
+        let (status, store, control, resolver) =
+            (Arc::clone(self), store.clone(), Arc::clone(control), resolver.clone());
         Arc::new(move || status.now(&store, &control, &resolver))
     }
 
@@ -157,21 +158,25 @@ fn build(page: &mut Page) {
 }
 
 fn answers(page: &mut Page, counters: &Counters) {
-    let mut each = |name: &'static str, help: &str, label: &'static str, counts: &mut dyn Iterator<Item = (String, u64)>| {
-        for (word, count) in counts {
-            page.sample(Kind::Counter, name, help, &[(label, &word)], count as f64);
-        }
-    };
-    let transports = Transport::ALL.iter().map(|word| (word.name().to_owned(), counters.transports[usize::from(word.number())]));
+    let mut each =
+        |name: &'static str, help: &str, label: &'static str, counts: &mut dyn Iterator<Item = (String, u64)>| {
+            for (word, count) in counts {
+                page.sample(Kind::Counter, name, help, &[(label, &word)], count as f64);
+            }
+        };
+    let transports =
+        Transport::ALL.iter().map(|word| (word.name().to_owned(), counters.transports[usize::from(word.number())]));
     each("nameward_dns_requests_total", "Messages that arrived.", "transport", &mut { transports });
     let codes = CODES.iter().filter(|info| !matches!(info.place, "TSIG error" | "TKEY error" | "TSIG or TKEY error"));
     let codes = codes.map(|info| (info.name.to_owned(), counters.code(info.code)));
     each("nameward_dns_responses_total", "Replies by RCODE of header and OPT.", "rcode", &mut { codes });
-    let outcomes = Outcome::ALL.iter().map(|word| (word.name().to_owned(), counters.outcomes[usize::from(word.number())]));
+    let outcomes =
+        Outcome::ALL.iter().map(|word| (word.name().to_owned(), counters.outcomes[usize::from(word.number())]));
     each("nameward_dns_outcomes_total", "What clients got.", "outcome", &mut { outcomes });
     let actions = Action::ALL.iter().map(|word| (word.name().to_owned(), counters.actions[usize::from(word.number())]));
     each("nameward_policy_decisions_total", "What policy did.", "action", &mut { actions });
-    let states = CacheState::ALL.iter().map(|word| (word.name().to_owned(), counters.cache[usize::from(word.number())]));
+    let states =
+        CacheState::ALL.iter().map(|word| (word.name().to_owned(), counters.cache[usize::from(word.number())]));
     each("nameward_cache_answers_total", "Where answers came from.", "state", &mut { states });
     let name = "nameward_dns_request_duration_seconds_sum";
     page.sample(Kind::Counter, name, "Time from arrival to reply.", &[], counters.latency_sum_micros as f64 / 1e6);

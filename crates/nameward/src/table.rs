@@ -64,9 +64,10 @@ impl Layout {
 /// Name, and after it the answer, or the reason for its absence.
 fn told(row: &EventRow) -> String {
     let name = row.domain.as_deref().unwrap_or("(no question)");
-    let reason = row.ede.first().map(|ede| {
-        if ede.text.is_empty() { ede.name.clone() } else { format!("{}: {}", ede.name, ede.text) }
-    });
+    let reason = row
+        .ede
+        .first()
+        .map(|ede| if ede.text.is_empty() { ede.name.clone() } else { format!("{}: {}", ede.name, ede.text) });
     match reason.or_else(|| row.answer.clone()) {
         Some(rest) => format!("{name} → {rest}"),
         None => name.to_owned(),
@@ -78,7 +79,13 @@ fn cache(state: &str) -> &str {
 }
 
 fn latency(ms: f64) -> String {
-    if ms < 10.0 { format!("{ms:.2}ms") } else if ms < 1000.0 { format!("{ms:.0}ms") } else { format!("{:.1}s", ms / 1000.0) }
+    if ms < 10.0 {
+        format!("{ms:.2}ms")
+    } else if ms < 1000.0 {
+        format!("{ms:.0}ms")
+    } else {
+        format!("{:.1}s", ms / 1000.0)
+    }
 }
 
 /// The text, cut to `room` characters with a mark; control characters are shown as `·`.

@@ -48,8 +48,10 @@ scenarios! {
 
 #[test]
 fn a_scenario_that_is_not_met_fails_at_its_line() {
-    let fault = scenario::run("list ads block ||ads.example^\nask 127.0.0.7 ads.example A\nexpect NOERROR\n").unwrap_err();
+    let fault =
+        scenario::run("list ads block ||ads.example^\nask 127.0.0.7 ads.example A\nexpect NOERROR\n").unwrap_err();
     assert!(fault.starts_with("3: expected NOERROR, got NXDOMAIN"), "{fault}");
-    let fault = scenario::run("list ads block ||ads.example^\nask 127.0.0.7 ads.example A\nevent action:pass\n").unwrap_err();
+    let fault =
+        scenario::run("list ads block ||ads.example^\nask 127.0.0.7 ads.example A\nevent action:pass\n").unwrap_err();
     assert!(fault.starts_with("3: 0 events match"), "{fault}");
 }

@@ -157,8 +157,7 @@ pub(crate) async fn facets(State(desk): State<Desk>, Query(request): Query<Facet
     let started = Instant::now();
     let search = parse(&request.q)?;
     let window = window(&desk, request.from.as_deref(), request.to.as_deref())?;
-    let fields: Vec<&str> =
-        request.fields.split(',').map(str::trim).filter(|field| !field.is_empty()).collect();
+    let fields: Vec<&str> = request.fields.split(',').map(str::trim).filter(|field| !field.is_empty()).collect();
     if fields.len() > FACETS_MAX {
         return Err(Fault::value(format!("{} facets asked, at most {FACETS_MAX} in one request", fields.len())));
     }

@@ -8,7 +8,10 @@ use crate::{log, session, tail};
 
 #[derive(OpenApi)]
 #[openapi(
-    info(title = "Nameward", description = "Protective DNS you can question: the log, its codes, and how the server is."),
+    info(
+        title = "Nameward",
+        description = "Protective DNS you can question: the log, its codes, and how the server is."
+    ),
     paths(
         session::sign_in,
         session::sign_out,

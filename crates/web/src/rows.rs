@@ -177,12 +177,9 @@ fn trace(row: &Row) -> Vec<TraceStep> {
     let reply = match row.outcome {
         Outcome::Dropped => "silence: nothing is sent".to_owned(),
         Outcome::Timeout => "nothing was sent in time".to_owned(),
-        outcome => format!(
-            "{code}, {}, {} bytes after {:.2} ms",
-            outcome.name(),
-            row.reply_size,
-            millis(row.latency_micros)
-        ),
+        outcome => {
+            format!("{code}, {}, {} bytes after {:.2} ms", outcome.name(), row.reply_size, millis(row.latency_micros))
+        }
     };
     step("reply", reply, if row.domain.is_none() { "decide" } else { "pass" });
     steps

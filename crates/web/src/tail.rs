@@ -33,8 +33,9 @@ struct Tail {
     ticks: Interval,
     waiting: VecDeque<event::Row>,
     skipped: u64,
+    /// Number of the event after the last one seen; a gap tells how many were missed.
+    next_seq: Option<u64>,
 }
-
 
 /// `GET /log/tail`.
 #[utoipa::path(get, path = "/api/v1/log/tail", params(LogScope), responses(
@@ -44,7 +45,8 @@ pub(crate) async fn tail(State(desk): State<Desk>, Query(request): Query<LogScop
     let search = parse(&request.q)?;
     let mut ticks = tokio::time::interval(SEND_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let tail = Tail { search, batches: desk.store.subscribe(), ticks, waiting: VecDeque::new(), skipped: 0 };
+    let tail =
+        Tail { search, batches: desk.store.subscribe(), ticks, waiting: VecDeque::new(), skipped: 0, next_seq: None };
     let events = futures::stream::unfold(tail, |mut tail| async move {
         let rows = tail.next().await?;
         let event = Event::default().event("rows").json_data(rows).ok()?;
@@ -61,7 +63,8 @@ impl Tail {
             tokio::select! {
                 batch = self.batches.recv() => match batch {
                     Ok(batch) => self.take(&batch),
-                    Err(RecvError::Lagged(batches)) => self.skipped = self.skipped.saturating_add(batches),
+                    // The next batch's first number tells how many events went by.
+                    Err(RecvError::Lagged(_)) => {}
                     Err(RecvError::Closed) => return None,
                 },
                 _ = self.ticks.tick(), if !self.waiting.is_empty() => return Some(self.send()),
@@ -71,6 +74,10 @@ impl Tail {
 
     fn take(&mut self, batch: &event::Batch) {
         let Ok(rows) = event::rows(batch) else { return };
+        if let (Some(first), Some(expected)) = (rows.first(), self.next_seq) {
+            self.skipped += first.seq.saturating_sub(expected);
+        }
+        self.next_seq = rows.last().map(|row| row.seq + 1).or(self.next_seq);
         for row in rows {
             if self.search.matches(&row) {
                 if self.waiting.len() == ROWS_PER_SEND {

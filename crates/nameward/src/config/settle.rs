@@ -47,14 +47,20 @@ const ABOUT: &[(&str, &str)] = &[
     ("cache.ttl_max", "Longest time an answer is kept."),
     ("cache.negative_ttl_max", "Longest time is kept that a name or type does not exist (RFC 2308)."),
     ("cache.failure_ttl", "How long a failure is kept before the upstreams are asked again (RFC 9520)."),
-    ("cache.stale_max", "How long after its time an answer may be given when no upstream answers (RFC 8767); \"0\" is never."),
+    (
+        "cache.stale_max",
+        "How long after its time an answer may be given when no upstream answers (RFC 8767); \"0\" is never.",
+    ),
     ("list.name", "Name shown with every block."),
     ("list.source", "File, or http(s) URL. The last good copy stays in force when a source fails."),
     ("list.action", "\"block\" or \"allow\". The most precise rule wins, allow wins a tie."),
     ("list.format", "\"auto\", \"hosts\", \"domains\" or \"adblock\"."),
     ("list.ede", "Extended error sent with a block: \"blocked\" (15), \"censored\" (16) or \"filtered\" (17)."),
     ("list.refresh", "Time between two readings of the source."),
-    ("block.answer", "What a blocked question gets: \"nxdomain\", \"nodata\", \"refused\" or \"zero\" (0.0.0.0 and ::)."),
+    (
+        "block.answer",
+        "What a blocked question gets: \"nxdomain\", \"nodata\", \"refused\" or \"zero\" (0.0.0.0 and ::).",
+    ),
     ("block.ttl", "How long clients may keep the block answer."),
     ("clients.allow", "Networks that may ask; anyone else gets REFUSED with extended error 18."),
     ("log.folder", "Folder of the log; empty: \"log\" in the state folder."),
@@ -233,18 +239,14 @@ impl Settle<'_> {
                 None => Err(format!("\"{text}\" is no name")),
             }
         });
-        let servers = self.one(
-            &format!("upstream[{index}].servers"),
-            section.servers,
-            Vec::new(),
-            |servers: &Vec<String>| {
+        let servers =
+            self.one(&format!("upstream[{index}].servers"), section.servers, Vec::new(), |servers: &Vec<String>| {
                 if servers.is_empty() {
                     return Err(("at least one server is needed".to_owned(), None));
                 }
                 let read = |text: &String| values::server(text).map_err(|message| (message, None));
                 servers.iter().map(read).collect::<Result<Vec<_>, _>>()
-            },
-        );
+            });
         Some(UpstreamGroup { suffix: suffix?, servers: servers? })
     }
 
@@ -287,7 +289,12 @@ impl Settle<'_> {
         let lists = lists.into_iter().collect::<Option<Vec<List>>>()?;
         for (index, list) in lists.iter().enumerate() {
             if lists.iter().take(index).any(|before| before.info.name == list.info.name) {
-                self.fault(None, &format!("list[{index}].name"), &format!("a second list is named \"{}\"", list.info.name), None);
+                self.fault(
+                    None,
+                    &format!("list[{index}].name"),
+                    &format!("a second list is named \"{}\"", list.info.name),
+                    None,
+                );
             }
         }
         Some(lists)
@@ -362,5 +369,9 @@ fn path(text: &str) -> Result<PathBuf, String> {
 }
 
 fn whole(number: i64, min: i64, max: i64) -> Result<i64, (String, Option<String>)> {
-    if (min..=max).contains(&number) { Ok(number) } else { Err((format!("{number} is not within {min} to {max}"), None)) }
+    if (min..=max).contains(&number) {
+        Ok(number)
+    } else {
+        Err((format!("{number} is not within {min} to {max}"), None))
+    }
 }

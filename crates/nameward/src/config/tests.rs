@@ -75,10 +75,7 @@ fn an_unknown_key_is_named_with_line_and_suggestion() {
         "line 2: unknown key \"sise\"; known here: size, ttl_min, ttl_max, negative_ttl_max, failure_ttl, stale_max; \
          did you mean \"size\"?"
     );
-    assert_eq!(
-        faults("\n\nlissten = 1\n").split("; known").next().unwrap(),
-        "line 3: unknown key \"lissten\""
-    );
+    assert_eq!(faults("\n\nlissten = 1\n").split("; known").next().unwrap(), "line 3: unknown key \"lissten\"");
 }
 
 #[test]

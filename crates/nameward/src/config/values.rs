@@ -40,7 +40,10 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 /// Reads a time in whole seconds that fits a TTL (RFC 2181 §8: 31 bits).
 pub(super) fn ttl(text: &str) -> Result<u32, String> {
     let seconds = duration(text)?.as_secs();
-    u32::try_from(seconds).ok().filter(|&seconds| seconds <= 0x7fff_ffff).ok_or_else(|| format!("\"{text}\" is longer than a TTL can be"))
+    u32::try_from(seconds)
+        .ok()
+        .filter(|&seconds| seconds <= 0x7fff_ffff)
+        .ok_or_else(|| format!("\"{text}\" is longer than a TTL can be"))
 }
 
 /// Reads `192.0.2.1:53`, `[2001:db8::1]:53`, or an address alone with `port`.
@@ -50,9 +53,9 @@ pub(super) fn socket(text: &str, port: u16) -> Result<SocketAddr, String> {
         return Ok(address);
     }
     let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text);
-    bare.parse::<IpAddr>()
-        .map(|address| SocketAddr::new(address, port))
-        .map_err(|_| format!("\"{text}\" is no address: write such as \"192.0.2.1\", \"192.0.2.1:53\" or \"[2001:db8::1]:53\""))
+    bare.parse::<IpAddr>().map(|address| SocketAddr::new(address, port)).map_err(|_| {
+        format!("\"{text}\" is no address: write such as \"192.0.2.1\", \"192.0.2.1:53\" or \"[2001:db8::1]:53\"")
+    })
 }
 
 /// Reads `192.0.2.53`, `udp://192.0.2.53:53`, `tcp://[2001:db8::53]`.
@@ -77,7 +80,8 @@ pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, (Strin
 
 /// The nearest of these words, when one is near enough to have been meant.
 pub(super) fn nearest(text: &str, words: &[&str]) -> Option<String> {
-    let scored = words.iter().map(|word| (strsim::damerau_levenshtein(&text.to_lowercase(), &word.to_lowercase()), word));
+    let scored =
+        words.iter().map(|word| (strsim::damerau_levenshtein(&text.to_lowercase(), &word.to_lowercase()), word));
     let (distance, word) = scored.min_by_key(|(distance, _)| *distance)?;
     (distance <= 1 + text.chars().count() / 3).then(|| (*word).to_owned())
 }

@@ -30,9 +30,8 @@ pub fn run(text: &str) -> Result<(), String> {
     let config = config::read(&config, state.path()).map_err(|faults| format!("0: {}", faults[0]))?;
     let house = House::open(config, state.path(), &runtime).map_err(|error| format!("0: {error:#}"))?;
     let mut stage = Stage { runtime: &runtime, target: house.dns_addresses()[0], house: &house, got: None, since: 0 };
-    let outcome = lines(text).try_for_each(|(number, words)| {
-        stage.play(&words).map_err(|fault| format!("{number}: {fault}"))
-    });
+    let outcome =
+        lines(text).try_for_each(|(number, words)| stage.play(&words).map_err(|fault| format!("{number}: {fault}")));
     house.close(&runtime);
     outcome
 }
@@ -139,7 +138,8 @@ impl Stage<'_> {
         let deadline = Instant::now() + EVENT_WITHIN;
         loop {
             let window = Window { from: self.since, to: sys::wall_micros() + 1 };
-            let seen = self.runtime.block_on(searcher.rows(&all, window, None, 10)).map_err(|error| error.to_string())?;
+            let seen =
+                self.runtime.block_on(searcher.rows(&all, window, None, 10)).map_err(|error| error.to_string())?;
             if seen.is_empty() && Instant::now() < deadline {
                 std::thread::yield_now();
                 continue;
