@@ -91,42 +91,37 @@ pub(crate) fn give(
 ) -> Event {
     let ede = outgoing(&given.ede);
     let mut shipping = shipping(source, query.edns, udp_size, &ede[..given.ede.len().min(EDE_MAX)]);
-    let mut event = Event {
-        opcode: 0,
-        domain: Some(given.domain),
-        qtype: query.qtype,
-        qclass: query.qclass,
-        ede: Arc::clone(&given.ede),
-        action: given.said.action,
-        list: given.said.list,
-        rule: given.said.rule,
-        trace: given.said.trace,
-        cache: given.origin.cache,
-        upstream: given.origin.upstream,
-        upstream_latency_micros: given.origin.upstream_latency_micros,
-        attempts: given.origin.attempts,
-        ..arrival(query.bytes, source, now, given.ede.clone())
-    };
     out.clear();
-    let rcode = match given.body {
+    let mut event = match given.body {
         Body::Stored { stored, summary, age_seconds, ttl_max, ttl } => {
             shipping.age_seconds = age_seconds;
             shipping.ttl_max = ttl_max;
             wire::reply::ship(stored, query, &shipping, out);
-            event.outcome = outcome(stored);
-            event.answer = summary;
-            event.answer_count = stored.answer_count;
-            event.ttl = ttl;
-            stored.rcode
+            Event {
+                outcome: outcome(stored),
+                rcode: Some(stored.rcode),
+                answer: summary,
+                answer_count: stored.answer_count,
+                ttl,
+                ..arrival(query.bytes, source, now, given.ede)
+            }
         }
         Body::Code(rcode) => {
             wire::reply::coded(query, rcode, &shipping, out);
-            event.outcome = if rcode == 0 { Outcome::Nodata } else { Outcome::Error };
-            rcode
+            let outcome = if rcode == 0 { Outcome::Nodata } else { Outcome::Error };
+            Event { outcome, rcode: Some(rcode), ..arrival(query.bytes, source, now, given.ede) }
         }
     };
+    event.opcode = 0;
+    event.domain = Some(given.domain);
+    (event.qtype, event.qclass) = (query.qtype, query.qclass);
+    (event.action, event.list, event.rule, event.trace) =
+        (given.said.action, given.said.list, given.said.rule, given.said.trace);
+    (event.cache, event.attempts) = (given.origin.cache, given.origin.attempts);
+    event.upstream = given.origin.upstream;
+    event.upstream_latency_micros = given.origin.upstream_latency_micros;
     event.flags = asked_flags(query.header_flags, query.edns);
-    replied(&mut event, rcode, out);
+    replied(&mut event, out);
     event
 }
 
@@ -151,8 +146,9 @@ pub(crate) fn turn_away(
     }
     event.outcome = Outcome::Error;
     event.trace = Some(format!("message: {}", reject.reason).into());
+    event.rcode = Some(reject.rcode);
     event.flags = asked_flags(header_flags(reject.bytes), reject.edns);
-    replied(&mut event, reject.rcode, out);
+    replied(&mut event, out);
     event
 }
 
@@ -191,7 +187,7 @@ pub(crate) fn arrival(bytes: &[u8], source: Source, now: Now, ede: Arc<[Ede]>) -
 }
 
 /// What the octets that leave say themselves.
-fn replied(event: &mut Event, rcode: u16, out: &[u8]) {
+fn replied(event: &mut Event, out: &[u8]) {
     let reply = header_flags(out);
     for (bit, word) in
         [(flag::AA, Flags::AA), (flag::TC, Flags::TC), (flag::RA, Flags::RA), (flag::AD, Flags::AUTHENTIC)]
@@ -205,7 +201,6 @@ fn replied(event: &mut Event, rcode: u16, out: &[u8]) {
         // The client got none of it.
         (event.answer, event.answer_count, event.ttl) = (None, 0, None);
     }
-    event.rcode = Some(rcode);
     event.reply_size = u16::try_from(out.len()).unwrap_or(u16::MAX);
 }
 

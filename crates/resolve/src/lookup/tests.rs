@@ -1,3 +1,5 @@
+//! Lookups told line by line, in simulated time: no socket, no clock.
+
 use super::*;
 use crate::resolver::tests::stored;
 

@@ -1,3 +1,5 @@
+//! The resolver against upstreams on loopback that count what they are asked.
+
 use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Mutex;
