@@ -163,7 +163,7 @@ impl Writer {
 
     /// Tries the disk again, also when no event comes.
     fn retry_if_due(&mut self, now: Instant) {
-        if !self.times.retry.is_some_and(|retry| now >= retry) {
+        if self.times.retry.is_none_or(|retry| now < retry) {
             return;
         }
         let attempt = if self.sync_failed() {
