@@ -184,7 +184,6 @@ fn other(id: Id, value: &Value, now: i64) -> Option<Expr> {
             clients(&stored_ranges(low, high))
         }
         Value::Addresses(low, high) => clients(&stored_ranges(*low, *high)),
-        Value::Exact(name) if id == Id::Tld && name == "." => lit(false),
         Value::Exact(name) if id == Id::Tld => ident("domain").eq(lit(name.as_str())).or(below(name)),
         Value::Exact(name) => column(id).eq(lit(name.as_str())),
         Value::Below(name) => ident("domain").eq(lit(name.as_str())).or(below(name)),

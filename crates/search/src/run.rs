@@ -471,11 +471,16 @@ impl Searcher {
         .await
     }
 
+    /// Waits until fewer searches run than may.
+    pub(crate) async fn take_turn(&self) -> Turn<'_> {
+        self.inner.permits.acquire().await.ok()
+    }
+
     /// Waits for its turn and runs, both within the time limit.
     async fn limited<T>(&self, work: impl Future<Output = Result<T, SearchError>>) -> Result<T, SearchError> {
         let time = self.inner.limits.time;
         let turn = async {
-            let _permit = self.inner.permits.acquire().await;
+            let _turn = self.take_turn().await;
             work.await
         };
         match tokio::time::timeout(time, Box::pin(turn)).await {
@@ -491,6 +496,9 @@ impl Searcher {
         }
     }
 }
+
+/// One turn to run a search; `None` never comes, as nothing closes the semaphore.
+type Turn<'a> = Option<tokio::sync::SemaphorePermit<'a>>;
 
 /// Parts of the window from its end, or from the cursor, to its start: the newest rows are most often in the first.
 fn slices(window: Window, after: Option<Cursor>) -> Vec<Window> {

@@ -190,8 +190,10 @@ async fn figures_by_hand() {
 #[tokio::test]
 async fn limits_are_told_as_limits() {
     let all = parse("").unwrap();
-    let slow = searcher(batches(1, 100), Limits { time: Duration::ZERO, ..LIMITS });
-    assert!(matches!(slow.count(&all, ALL).await, Err(SearchError::Limit(_))));
+    let busy = searcher(batches(1, 100), Limits { time: Duration::from_millis(1), concurrent: 1, ..LIMITS });
+    let turn = busy.take_turn().await;
+    assert!(matches!(busy.count(&all, ALL).await, Err(SearchError::Limit(_))));
+    drop(turn);
     let small = searcher(batches(1, 2_000), Limits { memory_bytes: 1, ..LIMITS });
     let found = small.top(&all, ALL, "domain", 10).await;
     assert!(matches!(found, Err(SearchError::Limit(_))), "{found:?}");

@@ -60,7 +60,8 @@ impl Numbers {
     }
 }
 
-fn event(numbers: &mut Numbers) -> Event {
+/// One event.
+pub(crate) fn event(numbers: &mut Numbers) -> Event {
     let client: IpAddr = numbers.pick(CLIENTS).parse().unwrap();
     let ede: Vec<Ede> = (0..numbers.below(3))
         .map(|_| Ede { code: numbers.pick(&[0, 6, 15, 22, 4001]), text: Arc::from("why") })

@@ -235,8 +235,11 @@ fn text(id: Id, compare: Compare, scalar: &Scalar) -> Result<Value, Fault> {
         Kind::Name if wild => glob(&scalar.glob.to_lowercase(), Case::Exact, scalar).map(Value::Text),
         Kind::Name => {
             let whole = unescaped(&scalar.glob);
+            if id == Id::Tld && matches!(whole.as_str(), "." | "..") {
+                return Err(Fault::new(scalar.span.clone(), "the root has no TLD: `domain:.` finds it"));
+            }
             let name = name(whole.strip_prefix('.').filter(|_| id == Id::Tld).unwrap_or(&whole), scalar)?;
-            if id == Id::Tld && name.contains('.') && name != "." {
+            if id == Id::Tld && name.contains('.') {
                 let last = name.rsplit('.').next();
                 return Err(Fault::new(scalar.span.clone(), "a TLD is one label").suggest(last));
             }

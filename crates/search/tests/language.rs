@@ -157,6 +157,7 @@ fn unknown_fields_and_values() {
         "action:>block",
         "action:>block\n        ^^^^^ `action` has no order: `=` and `!=` are all it can be compared by",
     );
+    check_fault("tld:.", "tld:.\n    ^ the root has no TLD: `domain:.` finds it");
     check_fault("tld:x.zip", "tld:x.zip\n    ^^^^^ a TLD is one label; did you mean `zip`?");
 }
 
