@@ -1,5 +1,7 @@
 //! An event put into columns is the row read back, whatever it holds.
 
+#![allow(clippy::unwrap_used)]
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 

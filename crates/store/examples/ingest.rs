@@ -60,8 +60,8 @@ fn main() {
             let mut sender = store.sender();
             let store = &store;
             scope.spawn(move || {
-                let mut sent = 0;
-                for (at, event) in (part..events).step_by(threads as usize).zip(pool.iter().cycle()) {
+                let numbered = (part..events).step_by(threads as usize).zip(pool.iter().cycle());
+                for (sent, (at, event)) in (0_u64..).zip(numbered) {
                     // As fast as the log keeps up: a sender that is ahead waits, so that nothing is dropped.
                     while sent % 256 == 0
                         && sent >= store.health().written / threads + store::RING_EVENTS_MAX as u64 / 2
@@ -69,7 +69,6 @@ fn main() {
                         std::thread::yield_now();
                     }
                     sender.offer(Event { time_micros: MORNING_MICROS + at as i64 * 3, ..event.clone() });
-                    sent += 1;
                 }
             });
         }

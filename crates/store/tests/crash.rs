@@ -1,6 +1,8 @@
 //! `kill -9` under load: a second process writes as fast as it is told to and says what is on disk for good; this
 //! one kills it at any moment, opens what it left, and looks for every event.
 
+#![allow(clippy::unwrap_used)]
+
 mod support;
 
 use std::io::{BufRead, BufReader, Write};
