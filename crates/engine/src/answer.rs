@@ -36,7 +36,7 @@ pub enum Outcome {
     Reply,
     /// Nothing is to be sent.
     Silence,
-    /// An upstream has to be asked: hand it to [`crate::pursue`], or [`Desk::give_up`].
+    /// An upstream has to be asked: hand it to [`crate::pursue()`], or [`Desk::give_up`].
     Pursue(Box<Pursuit>),
 }
 
