@@ -169,7 +169,7 @@ impl Lines {
         };
         let width = terminal_size::terminal_size().map_or(160, |(width, _)| usize::from(width.0));
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let layout = (form == Output::Table).then_some(Layout { width, colour, day: true });
+        let layout = (form == Output::Table).then_some(Layout { width, colour });
         Lines { out: io::BufWriter::new(io::stdout()), layout, begun: false }
     }
 

@@ -51,7 +51,7 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
         root.port(),
         args.rate
     );
-    print(&house.banner(&told))?;
+    print(&house.banner("www.search.example", &told))?;
     runtime.block_on(until_stopped(|| tracing::info!("the demo has no file to read anew")))?;
 
     runtime.block_on(traffic.stop());

@@ -43,7 +43,7 @@ pub(crate) fn serve(config: Config, file: Option<PathBuf>) -> anyhow::Result<()>
     let runtime = runtime()?;
     let doors = config.state.clone();
     let house = House::open(config, &doors, &runtime)?;
-    print(&house.banner("Ctrl-C stops; SIGHUP reads the configuration anew."))?;
+    print(&house.banner("example.com", "Ctrl-C stops; SIGHUP reads the configuration anew."))?;
     runtime.block_on(until_stopped(|| house.reload(file.as_deref())))?;
     house.close(&runtime);
     Ok(())
@@ -51,6 +51,9 @@ pub(crate) fn serve(config: Config, file: Option<PathBuf>) -> anyhow::Result<()>
 
 /// The runtime for everything off the hot path.
 pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    if let Err(error) = sys::raise_descriptor_limit() {
+        tracing::warn!(error = %error, "the limit of open descriptors stays as it is");
+    }
     tokio::runtime::Builder::new_multi_thread().enable_all().build().context("cannot start the runtime")
 }
 
@@ -151,7 +154,7 @@ impl House {
             .block_on(tokio::net::TcpListener::bind(address))
             .with_context(|| format!("cannot serve the dashboard on {address} (setting web.listen)"))?;
         let address = listener.local_addr()?;
-        let bearer = web_token()?;
+        let bearer = web::random_token()?;
         let token = Arc::new(Mutex::new(String::new()));
         let newest = Arc::clone(&token);
         let sessions = web::Sessions::new(&bearer, move |fresh| {
@@ -169,7 +172,7 @@ impl House {
             sessions: Arc::new(sessions),
             status: self.status.report(&self.store, &self.control, &self.resolver),
             metrics: self.status.metrics(&self.store, &self.control, &self.resolver, &self.shared),
-            now_micros: sys::wall_micros,
+            now_micros: sys::clock::wall_micros,
         };
         let (stop, mut stopped) = watch::channel(false);
         let task = runtime.spawn(async move {
@@ -185,11 +188,14 @@ impl House {
         Ok(Web { address, stop, task, token, _door: door, bearer })
     }
 
-    /// What a person sees first.
-    pub(crate) fn banner(&self, last: &str) -> String {
+    /// What a person sees first; `example` is a name worth asking for.
+    pub(crate) fn banner(&self, example: &str, last: &str) -> String {
         use std::fmt::Write as _;
         let mut text = format!("\nNameward {}\n\n", env!("CARGO_PKG_VERSION"));
-        for (head, line) in &self.told {
+        // Where to ask comes first; the rest in the order in which the house was built.
+        let mut told: Vec<&(&str, String)> = self.told.iter().collect();
+        told.sort_by_key(|(head, _)| !matches!(*head, "DNS" | ""));
+        for (head, line) in told {
             let _ = writeln!(text, "  {head:<10} {line}");
         }
         if let Some(web) = &self.web {
@@ -197,7 +203,7 @@ impl House {
         }
         if let Some(address) = self.dns_addresses().first() {
             let port = if address.port() == 53 { String::new() } else { format!(" -p {}", address.port()) };
-            let _ = writeln!(text, "\n  Try it     dig @{}{port} www.example.com", address.ip());
+            let _ = writeln!(text, "\n  Try it     dig @{}{port} {example}", address.ip());
         }
         let _ = writeln!(text, "\n  {last}\n");
         text
@@ -302,10 +308,6 @@ fn open_store(config: &Config, status: &Status, told: &mut Vec<(&'static str, St
     let rows = store.health().rows;
     told.push(("Log", format!("{}, {rows} events kept", folder.display())));
     Ok(store)
-}
-
-fn web_token() -> io::Result<String> {
-    web::random_token()
 }
 
 fn random_seed() -> io::Result<u64> {

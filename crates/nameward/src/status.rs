@@ -5,7 +5,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use api::{ListFault, ListStatus, LogStatus, StatusNote, UpstreamStatus};
 use control::Control;
-use engine::{Counters, Shared};
+use engine::{Counters, LATENCY_BOUNDS_MICROS, Shared};
 use event::{Action, CacheState, Outcome, Transport};
 use policy::ListAction;
 use resolve::Resolver;
@@ -178,8 +178,19 @@ fn answers(page: &mut Page, counters: &Counters) {
     let states =
         CacheState::ALL.iter().map(|word| (word.name().to_owned(), counters.cache[usize::from(word.number())]));
     each("nameward_cache_answers_total", "Where answers came from.", "state", &mut { states });
-    let name = "nameward_dns_request_duration_seconds_sum";
-    page.sample(Kind::Counter, name, "Time from arrival to reply.", &[], counters.latency_sum_micros as f64 / 1e6);
+    let mut within = 0;
+    let mut buckets: Vec<(String, u64)> = Vec::new();
+    for (index, count) in counters.latency.iter().enumerate() {
+        within += count;
+        let bound = LATENCY_BOUNDS_MICROS.get(index).map_or("+Inf".to_owned(), |us| (f64::from(*us) / 1e6).to_string());
+        buckets.push((bound, within));
+    }
+    page.histogram(
+        "nameward_dns_request_duration_seconds",
+        "Time from arrival to reply.",
+        &buckets,
+        counters.latency_sum_micros as f64 / 1e6,
+    );
 }
 
 fn instant(time: SystemTime) -> String {

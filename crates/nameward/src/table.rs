@@ -6,6 +6,8 @@ use api::EventRow;
 
 /// Narrowest line laid out; narrower terminals wrap.
 const WIDTH_MIN: usize = 80;
+/// Lines this long have room for every column; shorter ones keep time, client, type, code and name.
+const WIDTH_FULL: usize = 120;
 
 /// How lines are laid out.
 #[derive(Clone, Copy, Debug)]
@@ -14,50 +16,60 @@ pub(crate) struct Layout {
     pub(crate) width: usize,
     /// Whether codes are coloured.
     pub(crate) colour: bool,
-    /// Whether the day is shown beside the time.
-    pub(crate) day: bool,
 }
 
 impl Layout {
     /// The heading above the lines.
-    pub(crate) fn heading(self) -> String {
-        let time = if self.day { "TIME (UTC)          " } else { "TIME (UTC)   " };
-        format!("{time} CLIENT           TYPE   CODE       ACTION    LATENCY CACHE NAME → ANSWER OR REASON")
+    pub(crate) fn heading(self) -> &'static str {
+        if self.is_full() {
+            "TIME (UTC)              CLIENT           TYPE   CODE       ACTION          LATENCY CACHE NAME → ANSWER OR REASON"
+        } else {
+            "TIME     CLIENT           TYPE   CODE       NAME → ANSWER OR REASON"
+        }
+    }
+
+    fn is_full(self) -> bool {
+        self.width >= WIDTH_FULL
     }
 
     /// One event.
     pub(crate) fn line(self, row: &EventRow) -> String {
-        let time = if self.day { row.time.get(..19).unwrap_or("") } else { row.time.get(11..23).unwrap_or("") };
-        let time = time.replace('T', " ");
         let code = row.code.as_deref().unwrap_or(&row.outcome);
-        let action = match (&row.list, row.action.as_str()) {
-            (_, "pass") => String::new(),
-            (Some(list), action) => format!("{action}:{list}"),
-            (None, action) => action.to_owned(),
-        };
-        let mut line = format!("{time}{} {:<16} {:<6} ", if self.day { " " } else { "" }, row.client, row.qtype);
-        let _ = write!(line, "{}{:<10}{} ", self.paint(row), code, if self.colour { "\x1b[0m" } else { "" });
-        let _ = write!(line, "{:<9} {:>7} {:<5} ", clip(&action, 9), latency(row.latency_ms), cache(&row.cache));
-        let painted = if self.colour { self.paint(row).len() + 4 } else { 0 };
-        let used = line.chars().count() - painted;
+        let (paint, plain) = if self.colour { (paint(row), "\x1b[0m") } else { ("", "") };
+        let time = if self.is_full() { row.time.get(..23) } else { row.time.get(11..19) };
+        let time = time.unwrap_or("").replace('T', " ");
+        let mut line = format!("{time} {:<16} {:<6} {paint}{code:<10}{plain} ", clip(&row.client, 39), row.qtype);
+        if self.is_full() {
+            let action = action(row);
+            let cache = if row.cache == "none" { "" } else { &row.cache };
+            let _ = write!(line, "{:<14} {:>8} {cache:<5} ", clip(&action, 14), latency(row.latency_ms));
+        }
+        let used = line.chars().count() - paint.len() - plain.len();
         let room = self.width.max(WIDTH_MIN).saturating_sub(used);
         line.push_str(&clip(&told(row), room));
         line
     }
+}
 
-    fn paint(self, row: &EventRow) -> &'static str {
-        if !self.colour {
-            return "";
-        }
-        match row.code_family.as_deref() {
-            Some("answered") => "\x1b[34m",
-            Some("name_missing") => "\x1b[33m",
-            Some("server_trouble") => "\x1b[31m",
-            Some("refused") => "\x1b[35m",
-            Some("malformed") => "\x1b[36m",
-            Some(_) => "\x1b[32m",
-            None => "\x1b[2m",
-        }
+/// What policy did, and by which list; nothing when nothing matched.
+fn action(row: &EventRow) -> String {
+    match (&row.list, row.action.as_str()) {
+        (_, "pass") => String::new(),
+        (Some(list), action) => format!("{action}:{list}"),
+        (None, action) => action.to_owned(),
+    }
+}
+
+/// The terminal's colour for the family of a row's code.
+fn paint(row: &EventRow) -> &'static str {
+    match row.code_family.as_deref() {
+        Some("answered") => "\x1b[34m",
+        Some("name_missing") => "\x1b[33m",
+        Some("server_trouble") => "\x1b[31m",
+        Some("refused") => "\x1b[35m",
+        Some("malformed") => "\x1b[36m",
+        Some(_) => "\x1b[32m",
+        None => "\x1b[2m",
     }
 }
 
@@ -72,10 +84,6 @@ fn told(row: &EventRow) -> String {
         Some(rest) => format!("{name} → {rest}"),
         None => name.to_owned(),
     }
-}
-
-fn cache(state: &str) -> &str {
-    if state == "none" { "" } else { state }
 }
 
 fn latency(ms: f64) -> String {
@@ -119,10 +127,17 @@ mod tests {
 
     #[test]
     fn a_line_reads_from_time_to_reason() {
-        let layout = Layout { width: 160, colour: false, day: false };
-        insta::assert_snapshot!(format!("{}\n{}", layout.heading(), layout.line(&row())), @r"
-        TIME (UTC)    CLIENT           TYPE   CODE       ACTION    LATENCY CACHE NAME → ANSWER OR REASON
-        10:11:12.345 127.0.10.4       AAAA   NXDOMAIN   block:ads  0.04ms       ads.tracker.example → Blocked: list=ads rule=tracker.example
+        let text = |width| {
+            let layout = Layout { width, colour: false };
+            format!("{}\n{}", layout.heading(), layout.line(&row()))
+        };
+        insta::assert_snapshot!(text(160), @r"
+        TIME (UTC)              CLIENT           TYPE   CODE       ACTION          LATENCY CACHE NAME → ANSWER OR REASON
+        2026-11-24 10:11:12.345 127.0.10.4       AAAA   NXDOMAIN   block:ads        0.04ms       ads.tracker.example → Blocked: list=ads rule=tracker.example
+        ");
+        insta::assert_snapshot!(text(80), @r"
+        TIME     CLIENT           TYPE   CODE       NAME → ANSWER OR REASON
+        10:11:12 127.0.10.4       AAAA   NXDOMAIN   ads.tracker.example → Blocked: list…
         ");
     }
 
@@ -131,11 +146,12 @@ mod tests {
         let mut row = row();
         row.answer = Some("x\u{1b}[31m".repeat(50));
         row.ede.clear();
-        for width in [80, 100, 140] {
+        for width in [80, 119, 120, 140] {
             for colour in [false, true] {
-                let line = Layout { width, colour, day: true }.line(&row);
+                let line = Layout { width, colour }.line(&row);
                 let plain = line.replace("\u{1b}[33m", "").replace("\u{1b}[0m", "");
-                assert!(plain.chars().count() <= width.max(WIDTH_MIN), "{width}: {plain}");
+                assert!(plain.chars().count() <= width, "{width}: {plain}");
+                assert!(plain.contains("ads.tracker.example"), "{width}: {plain}");
                 assert!(!plain.contains('\u{1b}'));
             }
         }

@@ -89,7 +89,7 @@ impl Parser<'_> {
 
     /// A limit is reached: says so and reads no further.
     fn stop(&mut self, span: Range<usize>, message: String) -> Told {
-        self.scan.to_end();
+        self.scan.skip_to_end();
         self.fault(span, message)
     }
 

@@ -88,7 +88,7 @@ impl<'a> Scan<'a> {
         self.at == self.text.len()
     }
 
-    pub(crate) fn to_end(&mut self) {
+    pub(crate) fn skip_to_end(&mut self) {
         self.at = self.text.len();
     }
 

@@ -44,6 +44,17 @@ impl Page {
         let _ = writeln!(self.text, "{} {value}", if labels.is_empty() { "" } else { "}" });
     }
 
+    /// Adds a histogram: cumulative counts by upper bound, the last of which is `+Inf`, and the sum of all values.
+    pub fn histogram(&mut self, name: &'static str, help: &str, buckets: &[(String, u64)], sum: f64) {
+        self.family = name;
+        let _ = writeln!(self.text, "# HELP {name} {help}\n# TYPE {name} histogram");
+        for (bound, count) in buckets {
+            let _ = writeln!(self.text, "{name}_bucket{{le=\"{bound}\"}} {count}");
+        }
+        let total = buckets.last().map_or(0, |(_, count)| *count);
+        let _ = writeln!(self.text, "{name}_sum {sum}\n{name}_count {total}");
+    }
+
     /// The page.
     #[must_use]
     pub fn finish(self) -> String {
@@ -88,6 +99,7 @@ mod tests {
         page.sample(Kind::Counter, name, "Replies sent.", &[("rcode", "NOERROR"), ("action", "pass")], 3.0);
         page.sample(Kind::Counter, name, "Replies sent.", &[("rcode", "a\"b\\c\n")], 1.0);
         page.sample(Kind::Gauge, "nameward_cache_entries", "Answers held.", &[], 7.5);
+        page.histogram("nameward_seconds", "Time.", &[("0.5".to_owned(), 2), ("+Inf".to_owned(), 3)], 1.5);
         assert_eq!(
             page.finish(),
             "# HELP nameward_dns_responses_total Replies sent.\n\
@@ -96,7 +108,13 @@ mod tests {
              nameward_dns_responses_total{rcode=\"a\\\"b\\\\c\\n\"} 1\n\
              # HELP nameward_cache_entries Answers held.\n\
              # TYPE nameward_cache_entries gauge\n\
-             nameward_cache_entries 7.5\n"
+             nameward_cache_entries 7.5\n\
+             # HELP nameward_seconds Time.\n\
+             # TYPE nameward_seconds histogram\n\
+             nameward_seconds_bucket{le=\"0.5\"} 2\n\
+             nameward_seconds_bucket{le=\"+Inf\"} 3\n\
+             nameward_seconds_sum 1.5\n\
+             nameward_seconds_count 3\n"
         );
     }
 }

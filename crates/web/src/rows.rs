@@ -76,6 +76,11 @@ pub(crate) fn detail(row: &Row) -> EventDetail {
     EventDetail { row: event_row(row), summary: summary(row), trace: trace(row) }
 }
 
+/// The extended error that says most: the first with a text, else the first.
+fn told(ede: &[(u16, String)]) -> Option<&(u16, String)> {
+    ede.iter().find(|(_, text)| !text.is_empty()).or(ede.first())
+}
+
 /// One sentence: what happened and why.
 fn summary(row: &Row) -> String {
     let domain = row.domain.as_deref().unwrap_or("a message without a readable question");
@@ -86,7 +91,7 @@ fn summary(row: &Row) -> String {
         (None, None) => String::new(),
     };
     let code = row.code.map_or_else(|| "no reply".to_owned(), |code| code.name().into_owned());
-    let because = row.ede.first().map_or_else(String::new, |(number, text)| {
+    let because = told(&row.ede).map_or_else(String::new, |(number, text)| {
         if text.is_empty() { format!(": {}", ede::name(*number)) } else { format!(": {text}") }
     });
     match (row.action, row.outcome) {

@@ -191,7 +191,11 @@ mod tests {
         let token = Arc::new(Mutex::new(String::new()));
         let heard = Arc::clone(&token);
         let sessions = Sessions::new("cli", move |token| *heard.lock().unwrap() = token.to_owned()).unwrap();
-        let open = |now| sessions.open(&token.lock().unwrap().clone(), now).unwrap();
+        let open = |now| {
+            // The lock must be free again: opening a session announces the next token.
+            let newest = token.lock().unwrap().clone();
+            sessions.open(&newest, now).unwrap()
+        };
 
         let idle = open(0);
         assert!(!sessions.knows(&idle, IDLE_MICROS_MAX));

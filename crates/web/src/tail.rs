@@ -42,7 +42,7 @@ struct Tail {
     (status = 200, description = "server-sent events named `rows`, each with a `TailRows`", content_type = "text/event-stream"),
     (status = 422, body = api::Problem)))]
 pub(crate) async fn tail(State(desk): State<Desk>, Query(request): Query<LogScope>) -> Result<Response, Fault> {
-    let search = parse(&request.q)?;
+    let search = parse(&request.q)?.at((desk.now_micros)());
     let mut ticks = tokio::time::interval(SEND_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let tail =

@@ -53,7 +53,7 @@ impl Ask {
     fn message(&self) -> Vec<u8> {
         let mut message = MessageBuilder::new_vec().question();
         message.header_mut().set_rd(true);
-        message.header_mut().set_random_id();
+        message.header_mut().set_id(0x4e57);
         message.push((&self.name, self.qtype, Class::IN)).unwrap();
         let mut message = message.additional();
         if let Some(size) = self.edns_size {

@@ -105,12 +105,12 @@ impl Stage<'_> {
             ["list" | "upstream" | "set", ..] => Ok(()),
             ["ask", from, name, qtype, options @ ..] => {
                 let ask = Ask::read(name, qtype, options)?;
-                self.since = sys::wall_micros();
+                self.since = sys::clock::wall_micros();
                 self.got = client::ask(address(from)?, self.target, &ask)?;
                 Ok(())
             }
             ["send", from, octets @ ..] => {
-                self.since = sys::wall_micros();
+                self.since = sys::clock::wall_micros();
                 self.got = client::send(address(from)?, self.target, &octets.concat(), SILENCE)?;
                 Ok(())
             }
@@ -137,7 +137,7 @@ impl Stage<'_> {
         let searcher = self.house.searcher();
         let deadline = Instant::now() + EVENT_WITHIN;
         loop {
-            let window = Window { from: self.since, to: sys::wall_micros() + 1 };
+            let window = Window { from: self.since, to: sys::clock::wall_micros() + 1 };
             let seen =
                 self.runtime.block_on(searcher.rows(&all, window, None, 10)).map_err(|error| error.to_string())?;
             if seen.is_empty() && Instant::now() < deadline {
