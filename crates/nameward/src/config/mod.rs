@@ -14,6 +14,8 @@ use std::time::Duration;
 
 pub use settle::{about, read};
 
+/// Column at which `show` says where a value came from, for values that leave room.
+const ORIGIN_COLUMN: usize = 32;
 /// Longest configuration file, bytes.
 pub const FILE_BYTES_MAX: usize = 1 << 20;
 
@@ -144,9 +146,8 @@ impl Config {
             Some(line) => format!("{file}:{line}"),
             None => "default".to_owned(),
         };
-        let width = self.shown.iter().map(|shown| last_part(&shown.key).len() + shown.value.len()).max().unwrap_or(0);
         sections(&self.shown, |shown, key| {
-            let gap = (width + 1).saturating_sub(key.len() + shown.value.len()).min(60);
+            let gap = ORIGIN_COLUMN.saturating_sub(key.len() + shown.value.len());
             format!("{key} = {}{} # {}\n", shown.value, " ".repeat(gap), origin(shown))
         })
     }
@@ -187,10 +188,6 @@ fn sections(shown: &[Shown], line: impl Fn(&Shown, &str) -> String) -> String {
         text.push_str(&line(setting, key));
     }
     text
-}
-
-fn last_part(key: &str) -> &str {
-    key.rsplit_once('.').map_or(key, |(_, key)| key)
 }
 
 #[cfg(test)]

@@ -213,7 +213,6 @@ impl Settle<'_> {
         })
     }
 
-    #[expect(clippy::type_complexity, reason = "the three settings of one section, each absent when at fault")]
     fn listen(
         &mut self,
         section: file::Listen,

@@ -135,7 +135,7 @@ fn got(reply: &[u8]) -> Result<Got, String> {
         let record: ParsedRecord<'_, _> = record.map_err(unreadable)?;
         let seconds = record.ttl().as_secs();
         ttl = Some(ttl.map_or(seconds, |least| least.min(seconds)));
-        if let Some(record) = record.to_any_record::<AllRecordData<_, _>>().ok() {
+        if let Ok(record) = record.to_any_record::<AllRecordData<_, _>>() {
             answers.push(record.data().to_string());
         }
     }
