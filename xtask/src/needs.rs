@@ -60,7 +60,7 @@ impl Need {
             Self::Chromium => {
                 ["chromium", "chromium-browser", "google-chrome"].iter().any(|name| on_path(name).is_some())
             }
-            Self::Dnspython => answers(Command::new("python3").args(["-c", "import dns.message"])),
+            Self::Dnspython => answers(Command::new("/usr/bin/python3").args(["-c", "import dns.message"])),
             Self::Nextest => answers(Command::new("cargo").args(["nextest", "--version"])),
             Self::Deny => answers(Command::new("cargo").args(["deny", "--version"])),
         }

@@ -1,7 +1,7 @@
 //! Runs every file of `scenarios/` against the real server: sockets on loopback, its own log, its own searches.
 //! `scenarios/README.md` says what the lines mean.
 
-#![allow(unreachable_pub, clippy::unwrap_used)]
+#![allow(unreachable_pub, dead_code, clippy::unwrap_used)]
 
 mod scenario;
 

@@ -23,17 +23,57 @@ const SILENCE: Duration = Duration::from_millis(300);
 
 /// Plays a scenario; the error begins with the line.
 pub fn run(text: &str) -> Result<(), String> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    let state = tempfile::tempdir().unwrap();
-    let upstream = runtime.block_on(Upstream::start(behaviours(text)?));
-    let config = configuration(text, state.path(), upstream.address());
-    let config = config::read(&config, state.path()).map_err(|faults| format!("0: {}", faults[0]))?;
-    let house = House::open(config, state.path(), &runtime).map_err(|error| format!("0: {error:#}"))?;
-    let mut stage = Stage { runtime: &runtime, target: house.dns_addresses()[0], house: &house, got: None, since: 0 };
+    let theatre = Theatre::open(text, "127.0.0.1:0")?;
+    let mut stage = Stage { theatre: &theatre, target: theatre.address(), got: None, since: 0 };
     let outcome =
         lines(text).try_for_each(|(number, words)| stage.play(&words).map_err(|fault| format!("{number}: {fault}")));
-    house.close(&runtime);
+    theatre.close();
     outcome
+}
+
+/// A real server with the lists, settings and upstream that a scenario names.
+pub struct Theatre {
+    runtime: Runtime,
+    house: House,
+    _state: tempfile::TempDir,
+}
+
+impl Theatre {
+    pub fn open(text: &str, listen: &str) -> Result<Theatre, String> {
+        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let state = tempfile::tempdir().unwrap();
+        let upstream = runtime.block_on(Upstream::start(behaviours(text)?));
+        let config = configuration(text, state.path(), upstream.address(), listen);
+        let config = config::read(&config, state.path()).map_err(|faults| format!("0: {}", faults[0]))?;
+        let house = House::open(config, state.path(), &runtime).map_err(|error| format!("0: {error:#}"))?;
+        Ok(Theatre { runtime, house, _state: state })
+    }
+
+    pub fn address(&self) -> SocketAddr {
+        self.house.dns_addresses()[0]
+    }
+
+    pub fn close(self) {
+        self.house.close(&self.runtime);
+    }
+
+    /// Waits until `search` finds this many events since an instant.
+    pub fn wait_for(&self, text: &str, since: i64, wanted: u64) -> Result<(), String> {
+        let search = search::parse(text).map_err(|faults| search::caret(text, &faults[0]))?;
+        let searcher = self.house.searcher();
+        let deadline = Instant::now() + EVENT_WITHIN;
+        loop {
+            let window = Window { from: since, to: sys::clock::wall_micros() + 1 };
+            let found = self.runtime.block_on(searcher.count(&search, window)).map_err(|error| error.to_string())?;
+            if found == wanted {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(format!("{found} events match {text}, not {wanted}"));
+            }
+            std::thread::yield_now();
+        }
+    }
 }
 
 /// Lines with their numbers, without comments.
@@ -55,13 +95,13 @@ fn behaviours(text: &str) -> Result<Vec<(String, Behaviour)>, String> {
 }
 
 /// The configuration file of a scenario, its lists written beside it.
-fn configuration(text: &str, state: &Path, upstream: SocketAddr) -> String {
+fn configuration(text: &str, state: &Path, upstream: SocketAddr, listen: &str) -> String {
     let mut sections: Vec<(String, Vec<String>)> = Vec::new();
     let mut add = |section: &str, line: String| match sections.iter_mut().find(|(known, _)| known == section) {
         Some((_, lines)) => lines.push(line),
         None => sections.push((section.to_owned(), vec![line])),
     };
-    add("[listen]", "dns = [\"127.0.0.1:0\"]\nthreads = 1".to_owned());
+    add("[listen]", format!("dns = [\"{listen}\"]\nthreads = 1"));
     add("[web]", "listen = \"\"".to_owned());
     add("[[upstream]]", format!("servers = [\"{upstream}\"]"));
     for (_, words) in lines(text).filter(|(_, words)| words[0] == "set") {
@@ -91,8 +131,7 @@ fn configuration(text: &str, state: &Path, upstream: SocketAddr) -> String {
 }
 
 struct Stage<'a> {
-    runtime: &'a Runtime,
-    house: &'a House,
+    theatre: &'a Theatre,
     target: SocketAddr,
     got: Option<Got>,
     /// When the ask just before was sent, microseconds.
@@ -134,17 +173,21 @@ impl Stage<'_> {
     fn event(&self, text: &str) -> Result<(), String> {
         let search = search::parse(text).map_err(|faults| search::caret(text, &faults[0]))?;
         let all = search::parse("").map_err(|faults| faults[0].message.clone())?;
-        let searcher = self.house.searcher();
+        let searcher = self.theatre.house.searcher();
         let deadline = Instant::now() + EVENT_WITHIN;
         loop {
             let window = Window { from: self.since, to: sys::clock::wall_micros() + 1 };
-            let seen =
-                self.runtime.block_on(searcher.rows(&all, window, None, 10)).map_err(|error| error.to_string())?;
+            let seen = self
+                .theatre
+                .runtime
+                .block_on(searcher.rows(&all, window, None, 10))
+                .map_err(|error| error.to_string())?;
             if seen.is_empty() && Instant::now() < deadline {
                 std::thread::yield_now();
                 continue;
             }
-            let found = self.runtime.block_on(searcher.count(&search, window)).map_err(|error| error.to_string())?;
+            let found =
+                self.theatre.runtime.block_on(searcher.count(&search, window)).map_err(|error| error.to_string())?;
             return match found {
                 1 => Ok(()),
                 count => Err(format!("{count} events match {text}; the log has {seen:#?}")),
