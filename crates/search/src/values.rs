@@ -289,7 +289,8 @@ fn name(text: &str, scalar: &Scalar) -> Result<String, Fault> {
         return Ok(text.to_owned());
     }
     let name = text.strip_suffix('.').unwrap_or(text).to_lowercase();
-    if name.is_empty() || name.len() > NAME_BYTES_MAX || name.starts_with('.') || name.contains("..") {
+    let empty_label = name.is_empty() || name.starts_with('.') || name.ends_with('.') || name.contains("..");
+    if empty_label || name.len() > NAME_BYTES_MAX {
         return Err(Fault::new(
             scalar.span.clone(),
             format!("`{text}` is not a domain name: a label is empty or it is too long"),
