@@ -291,7 +291,7 @@ fn units_of_all_quantities_read_their_own_writing() {
 
 #[test]
 fn a_name_has_no_empty_label() {
-    for text in ["domain:a..b", "domain:a..", "domain:=a..", "domain:..", "domain:*.a..", "tld:a.."] {
+    for text in ["domain:a..b", "domain:a..", "domain:=a..", "domain:*.a..", "tld:a.."] {
         assert!(parse(text).is_err(), "{text}");
     }
     assert_eq!(parse("domain:a.").unwrap().to_string(), "domain:a");
