@@ -75,7 +75,7 @@ pub(crate) struct Origin {
 }
 
 impl Origin {
-    /// Origin ourselves.
+    /// Answered here, no cache and no upstream asked.
     pub(crate) const HERE: Origin =
         Origin { cache: CacheState::None, upstream: None, upstream_latency_micros: None, attempts: 0 };
 }
