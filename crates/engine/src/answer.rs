@@ -13,6 +13,7 @@ use wire::view::{Arrival, Query, Reject, Silence, flag, read};
 
 use crate::exit::{Body, Given, Now, Origin, Source, arrival, give, turn_away};
 use crate::local;
+use crate::operate::Operating;
 use crate::pursue::{Late, Pursuit};
 use crate::shared::Shared;
 use crate::tally::Tally;
@@ -38,6 +39,8 @@ pub enum Outcome {
     Silence,
     /// An upstream has to be asked: hand it to [`crate::pursue()`], or [`Desk::give_up`].
     Pursue(Box<Pursuit>),
+    /// It leaves the hot path: hand it to [`crate::operate()`].
+    Operate(Box<Operating>),
 }
 
 /// Where one thread answers. Holds that thread's own cache, its tally, and the events of replies not sent yet.
@@ -70,6 +73,9 @@ impl Desk {
     pub fn answer(&mut self, bytes: &[u8], source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
         let query = match read(bytes) {
             Arrival::Query(query) => query,
+            Arrival::Operation(operation) => {
+                return Outcome::Operate(Box::new(Operating { bytes: operation.bytes.into(), source, now }));
+            }
             Arrival::Reject(reject) => return self.reject(&reject, source, now, out),
             Arrival::Silence(silence) => return self.keep_silent(silence, bytes, source, now),
         };

@@ -180,6 +180,8 @@ pub(crate) fn arrival(bytes: &[u8], source: Source, now: Now, ede: Arc<[Ede]>) -
         upstream: None,
         upstream_latency_micros: None,
         attempts: 0,
+        key: None,
+        update: None,
         latency_micros: 0,
         query_size: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
         reply_size: 0,

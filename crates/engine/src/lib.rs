@@ -12,16 +12,22 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod answer;
+mod authority;
+mod cookies;
 mod exit;
 mod local;
+mod operate;
 mod pursue;
 mod shared;
 mod tally;
 mod words;
 
 pub use answer::{Desk, Outcome};
+pub use authority::{Access, Authority, Grant, Names, TkeySettings, Who};
+pub use cookies::{CookieMode, CookieSettings};
 pub use event::{Event, Sink, Transport};
 pub use exit::{Now, Source};
+pub use operate::{Operated, Operating, operate};
 pub use pursue::{Late, Pursuit, pursue};
 pub use shared::{Settings, Shared};
 pub use tally::{Counters, LATENCY_BOUNDS_MICROS};

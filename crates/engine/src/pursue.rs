@@ -61,7 +61,9 @@ impl Pursuit {
         let event = match read(&self.bytes) {
             Arrival::Query(query) => self.exit(&query, udp_size, found.as_ref(), why, &mut reply),
             // The desk read a query from these octets. Should that ever be untrue, silence and an event say so.
-            Arrival::Reject(_) | Arrival::Silence(_) => arrival(&self.bytes, self.source, self.now, Arc::from([])),
+            Arrival::Operation(_) | Arrival::Reject(_) | Arrival::Silence(_) => {
+                arrival(&self.bytes, self.source, self.now, Arc::from([]))
+            }
         };
         Late { reply, event, arrived_micros: self.now.monotonic_micros }
     }

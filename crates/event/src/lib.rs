@@ -84,6 +84,11 @@ pub struct Event {
     pub upstream_latency_micros: Option<u32>,
     /// Upstream attempts made for this query.
     pub attempts: u8,
+    /// Name of the TSIG key the query was signed with, or that TKEY speaks of; folded, no final dot. Kept even when the signature
+    /// was not accepted: the code says so.
+    pub key: Option<Arc<str>>,
+    /// Prerequisites and changes of an UPDATE in short, at most 512 octets.
+    pub update: Option<Arc<str>>,
     /// From arrival to reply, microseconds.
     pub latency_micros: u32,
     /// Bytes of the query.

@@ -129,6 +129,7 @@ impl Tcp {
             });
             match outcome {
                 Outcome::Silence => continue,
+                Outcome::Operate(_) => todo!(),
                 Outcome::Reply => {}
                 Outcome::Pursue(pursuit) => {
                     let outbox = outbox.clone();

@@ -47,6 +47,7 @@ fn answer(batch: &mut Batch, received: usize, desk: &mut Desk, socket: &Arc<UdpS
         match desk.answer(message.bytes, source, arrived, reply) {
             Outcome::Reply => {}
             Outcome::Silence => reply.clear(),
+            Outcome::Operate(_) => todo!(),
             Outcome::Pursue(pursuit) => {
                 reply.clear();
                 if let Err(pursuit) = send_later(pursuit, socket, message.peer, message.local, office) {

@@ -9,11 +9,16 @@
 
 mod bytes;
 pub mod code;
+pub mod cookie;
+pub mod dso;
 pub mod ede;
 pub mod kind;
+pub mod message;
 pub mod name;
 pub mod reply;
 mod summary;
+pub mod tkey;
+pub mod tsig;
 pub mod view;
 mod walk;
 

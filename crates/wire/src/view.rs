@@ -64,6 +64,8 @@ pub mod option {
 pub enum Arrival<'a> {
     /// One question, opcode QUERY, at most one OPT of version 0; other additional records are ignored.
     Query(Query<'a>),
+    /// Anything else that can be taken up: an update, a notify, a transfer, TKEY, DSO, and whatever carries TSIG.
+    Operation(Operation<'a>),
     /// To be answered with this code at once.
     Reject(Reject<'a>),
     /// Never to be answered.
@@ -88,6 +90,26 @@ pub struct Query<'a> {
     /// The OPT record, when there is one.
     pub edns: Option<Edns<'a>>,
     /// Where the TSIG record starts, when there is one: right in shape and place, its signature not looked at.
+    pub tsig_at: Option<usize>,
+}
+
+/// A message that leaves the hot path. Its header, question, OPT and the place of TSIG were checked; its records were not.
+#[derive(Clone, Debug)]
+pub struct Operation<'a> {
+    /// The whole message.
+    pub bytes: &'a [u8],
+    /// Message ID.
+    pub id: u16,
+    /// Header octets 2 and 3.
+    pub header_flags: u16,
+    /// OPCODE.
+    pub opcode: u8,
+    /// The question, or the zone section of an update: name, QTYPE, QCLASS and where it ends. `None` for DSO, and where there
+    /// is none.
+    pub question: Option<(Name<'a>, u16, u16, usize)>,
+    /// The OPT record.
+    pub edns: Option<Edns<'a>>,
+    /// Where the TSIG record starts.
     pub tsig_at: Option<usize>,
 }
 

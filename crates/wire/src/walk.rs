@@ -197,6 +197,18 @@ impl Record {
         Ok(ttl_at)
     }
 
+    /// The data with its names uncompressed.
+    pub(crate) fn rdata_expanded(&self, bytes: &[u8]) -> Result<Box<[u8]>, usize> {
+        let (before, _) = self.names(bytes)?;
+        let mut out = slice_at(bytes, self.rdata_at(), before)?.to_vec();
+        let names_end = self.for_each_name(bytes, |name| out.extend_from_slice(name.wire()))?;
+        out.extend_from_slice(self.range(bytes, names_end..self.end())?);
+        if out.len() > usize::from(u16::MAX) {
+            return Err(self.rdata_at());
+        }
+        Ok(out.into())
+    }
+
     fn range<'a>(&self, bytes: &'a [u8], range: Range<usize>) -> Result<&'a [u8], usize> {
         bytes.get(range).ok_or(bytes.len())
     }

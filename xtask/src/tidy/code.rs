@@ -18,7 +18,7 @@ const HEADER_WORDS_MIN: usize = 3;
 const UNSAFE_ROOM: &str = "crates/sys";
 
 /// Rooms below the edges: time is an argument there, and no file or socket is opened.
-const QUIET_ROOMS: &[&str] = &["wire", "event", "api", "cache", "policy", "engine"];
+const QUIET_ROOMS: &[&str] = &["wire", "event", "api", "zone", "cache", "policy", "engine"];
 
 /// What a quiet room never says, and what it should do.
 const EDGE_WORDS: &[(&str, &str)] = &[
