@@ -15,7 +15,22 @@ use crate::repo::{Repo, must, walk};
 use crate::{capture, mutate};
 
 /// Every target: one for each door where strangers' bytes come in.
-const TARGETS: [&str; 7] = ["message", "upstream_reply", "list", "search_text", "wal", "segment", "config"];
+const TARGETS: [&str; 14] = [
+    "message",
+    "upstream_reply",
+    "list",
+    "search_text",
+    "wal",
+    "segment",
+    "config",
+    "signed",
+    "tkey",
+    "dso",
+    "update",
+    "journal",
+    "zone_file",
+    "transfer",
+];
 
 /// A short run of one target tries rounds of so many inputs near those of its corpus, until so long has passed.
 const ROUNDS_MAX: u64 = 10;

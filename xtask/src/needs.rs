@@ -27,6 +27,14 @@ pub(crate) enum Need {
     Chromium,
     /// dnspython, as a client nobody here wrote.
     Dnspython,
+    /// BIND's server: the other end of transfers and updates, and the oracle of return codes.
+    Named,
+    /// Knot's server, likewise.
+    Knotd,
+    /// NSD, likewise.
+    Nsd,
+    /// `nsupdate`.
+    Nsupdate,
     /// `cargo nextest`.
     Nextest,
     /// `cargo deny`.
@@ -61,6 +69,10 @@ impl Need {
                 ["chromium", "chromium-browser", "google-chrome"].iter().any(|name| on_path(name).is_some())
             }
             Self::Dnspython => answers(Command::new("/usr/bin/python3").args(["-c", "import dns.message"])),
+            Self::Named => server("named"),
+            Self::Knotd => server("knotd"),
+            Self::Nsd => server("nsd"),
+            Self::Nsupdate => on_path("nsupdate").is_some(),
             Self::Nextest => answers(Command::new("cargo").args(["nextest", "--version"])),
             Self::Deny => answers(Command::new("cargo").args(["deny", "--version"])),
         }
@@ -78,6 +90,10 @@ impl Need {
             Self::Curl => Remedy::Apt("curl"),
             Self::Chromium => Remedy::Apt("chromium"),
             Self::Dnspython => Remedy::Apt("python3-dnspython"),
+            Self::Named => Remedy::Apt("bind9"),
+            Self::Knotd => Remedy::Apt("knot"),
+            Self::Nsd => Remedy::Apt("nsd"),
+            Self::Nsupdate => Remedy::Apt("bind9-dnsutils"),
             Self::Nextest => Remedy::Cargo("cargo-nextest"),
             Self::Deny => Remedy::Cargo("cargo-deny"),
         }
@@ -98,6 +114,8 @@ impl Plan {
         let mut plan = Plan::default();
         for need in missing {
             match need.remedy() {
+                // Two programs may lie in one package.
+                Remedy::Apt(package) if plan.apt.contains(&package) => {}
                 Remedy::Apt(package) => plan.apt.push(package),
                 Remedy::Cargo(program) => plan.cargo.push(program),
                 Remedy::Rustup(component) => plan.rustup.push(component),
@@ -169,6 +187,11 @@ fn install_tool(repo: &Repo, program: &str) -> Command {
     install.env("CARGO_PROFILE_RELEASE_LTO", "off").env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
     install.env("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16").env("CARGO_PROFILE_RELEASE_DEBUG", "false");
     install
+}
+
+/// Whether a server is installed; those lie where only root's path may lead.
+fn server(name: &str) -> bool {
+    on_path(name).is_some() || std::path::Path::new("/usr/sbin").join(name).is_file()
 }
 
 fn is_root() -> bool {
