@@ -4,7 +4,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use wire::reply::{self, EdeOut, Shipping, UDP_SIZE_DEFAULT};
-use wire::view::{self, Arrival, Edns, Silence};
+use wire::view::{self, Arrival, Edns, Reason, Silence};
 
 /// Largest reply over a stream.
 const STREAM_SIZE_MAX: usize = 65_535;
@@ -43,6 +43,15 @@ fuzz_target!(|bytes: &[u8]| {
             for size_max in sizes(reject.edns) {
                 let mut out = Vec::new();
                 let len = reply::reject(&reject, &shipping(size_max, &ede), &mut out);
+                check_reply(bytes, &out, len, size_max);
+            }
+        }
+        Arrival::Operation(operation) => {
+            assert!(operation.tsig_at.is_none_or(|at| at < bytes.len()));
+            let rejected = operation.rejected(2, Reason::Opcode { opcode: operation.opcode });
+            for size_max in sizes(rejected.edns) {
+                let mut out = Vec::new();
+                let len = reply::reject(&rejected, &shipping(size_max, &ede), &mut out);
                 check_reply(bytes, &out, len, size_max);
             }
         }

@@ -7,9 +7,9 @@ use event::{Action, CacheState, Ede, Event, Sink};
 use policy::{Decision, Snapshot, Verdict};
 use resolve::Question;
 use wire::code::Code;
-use wire::kind::class_name;
+use wire::kind::{OPCODE_DSO, class_name};
 use wire::reply::Stored;
-use wire::view::{Arrival, Query, Reject, Silence, flag, read};
+use wire::view::{Arrival, Operation, Query, Reason, Reject, Silence, flag, read};
 
 use crate::exit::{Body, Given, Now, Origin, Source, arrival, give, turn_away};
 use crate::local;
@@ -73,9 +73,7 @@ impl Desk {
     pub fn answer(&mut self, bytes: &[u8], source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
         let query = match read(bytes) {
             Arrival::Query(query) => query,
-            Arrival::Operation(operation) => {
-                return Outcome::Operate(Box::new(Operating { bytes: operation.bytes.into(), source, now }));
-            }
+            Arrival::Operation(operation) => return self.operation(&operation, source, now, out),
             Arrival::Reject(reject) => return self.reject(&reject, source, now, out),
             Arrival::Silence(silence) => return self.keep_silent(silence, bytes, source, now),
         };
@@ -132,10 +130,34 @@ impl Desk {
         self.leaving.push((late.arrived_micros, late.event));
     }
 
+    /// Answers an operation nobody can take up now: SERVFAIL that says why. It is not signed, since no key was looked up: a
+    /// client that signs waits, and tries again.
+    pub fn give_up_operation(&mut self, operating: Operating, why: &str, out: &mut Vec<u8>) {
+        let Operating { bytes, source, now } = operating;
+        out.clear();
+        // The desk read an operation from these octets. Should that ever be untrue, nothing is sent.
+        let Arrival::Operation(operation) = read(&bytes) else { return };
+        let reject = operation.rejected(Code::SERVFAIL.number(), Reason::Opcode { opcode: operation.opcode });
+        let ede = Arc::from([Ede { code: EDE_OTHER, text: why.into() }]);
+        let trace = format!("operation: not taken up, {why}");
+        let event = turn_away(&reject, source, now, self.shared.settings.udp_size, ede, trace, out);
+        self.leaving.push((now.monotonic_micros, event));
+    }
+
+    fn operation(&mut self, operation: &Operation<'_>, source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
+        // RFC 8490 §3: sessions are had over TCP and TLS, where listeners keep them and no such message comes here.
+        if operation.opcode == OPCODE_DSO {
+            let reason = Reason::Opcode { opcode: OPCODE_DSO };
+            return self.reject(&operation.rejected(reason.rcode(), reason), source, now, out);
+        }
+        Outcome::Operate(Box::new(Operating { bytes: operation.bytes.into(), source, now }))
+    }
+
     fn reject(&mut self, reject: &Reject<'_>, source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
         let code = if reject.rcode == Code::FORMERR.number() { EDE_OTHER } else { EDE_NOT_SUPPORTED };
         let ede = Arc::from([Ede { code, text: reject.reason.to_string().into() }]);
-        let event = turn_away(reject, source, now, self.shared.settings.udp_size, ede, out);
+        let trace = format!("message: {}", reject.reason);
+        let event = turn_away(reject, source, now, self.shared.settings.udp_size, ede, trace, out);
         self.leaving.push((now.monotonic_micros, event));
         Outcome::Reply
     }

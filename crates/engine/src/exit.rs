@@ -132,6 +132,7 @@ pub(crate) fn turn_away(
     now: Now,
     udp_size: u16,
     ede: Arc<[Ede]>,
+    trace: String,
     out: &mut Vec<u8>,
 ) -> Event {
     let outgoing = outgoing(&ede);
@@ -145,7 +146,7 @@ pub(crate) fn turn_away(
         (event.qtype, event.qclass) = (qtype, qclass);
     }
     event.outcome = Outcome::Error;
-    event.trace = Some(format!("message: {}", reject.reason).into());
+    event.trace = Some(trace.into());
     event.rcode = Some(reject.rcode);
     event.flags = asked_flags(header_flags(reject.bytes), reject.edns);
     replied(&mut event, out);

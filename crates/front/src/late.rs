@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Desk, Late, Now, Pursuit, Shared, Sink};
+use engine::{Desk, Late, Now, Operated, Operating, Pursuit, Shared, Sink};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -15,6 +15,9 @@ const DESKS: usize = 4;
 
 /// Why a query that found all places taken gets no lookup; its extended error says so.
 pub(crate) const OVERFLOW: &str = "too many queries are waiting";
+
+/// Further messages of a transfer, made one by one as they are taken.
+pub(crate) type More = Box<dyn Iterator<Item = Vec<u8>> + Send>;
 
 /// What all listeners share.
 pub(crate) struct Office {
@@ -63,6 +66,24 @@ impl Office {
         Ok(())
     }
 
+    /// Takes an operation up on tokio if there is a place; otherwise hands it back. `deliver` gets the octets of the first
+    /// reply, and what follows it.
+    pub(crate) fn take_up_operation<Delivery>(
+        self: &Arc<Self>,
+        operating: Box<Operating>,
+        deliver: impl FnOnce(Vec<u8>, Option<More>) -> Delivery + Send + 'static,
+    ) -> Result<(), Box<Operating>>
+    where
+        Delivery: Future<Output = ()> + Send + 'static,
+    {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            count(&self.cells.operations_overflowed);
+            return Err(operating);
+        };
+        self.runtime.spawn(follow_operation(Arc::clone(self), operating, place, deliver));
+        Ok(())
+    }
+
     /// Waits until nobody waits for a lookup.
     pub(crate) async fn settle(&self) {
         let all = u32::try_from(self.places_max).unwrap_or(u32::MAX);
@@ -81,6 +102,20 @@ async fn follow<Delivery>(
 {
     let mut late: Late = engine::pursue(&office.shared, *pursuit).await;
     deliver(std::mem::take(&mut late.reply)).await;
+    office.at_desk(|desk| desk.offer(late, now()));
+    drop(place);
+}
+
+async fn follow_operation<Delivery>(
+    office: Arc<Office>,
+    operating: Box<Operating>,
+    place: OwnedSemaphorePermit,
+    deliver: impl FnOnce(Vec<u8>, Option<More>) -> Delivery,
+) where
+    Delivery: Future<Output = ()>,
+{
+    let Operated { mut late, more } = engine::operate(&office.shared, *operating).await;
+    deliver(std::mem::take(&mut late.reply), more).await;
     office.at_desk(|desk| desk.offer(late, now()));
     drop(place);
 }

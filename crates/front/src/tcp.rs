@@ -17,7 +17,7 @@ use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::time::timeout;
 
 use crate::figures::count;
-use crate::late::{OVERFLOW, Office, now};
+use crate::late::{More, OVERFLOW, Office, now};
 use crate::settings::TcpSettings;
 
 /// Octets read from a connection at a time.
@@ -129,8 +129,21 @@ impl Tcp {
             });
             match outcome {
                 Outcome::Silence => continue,
-                Outcome::Operate(_) => todo!(),
                 Outcome::Reply => {}
+                Outcome::Operate(operating) => {
+                    let outbox = outbox.clone();
+                    let taken = self.office.take_up_operation(operating, move |reply, more| async move {
+                        send_all(reply, more, &outbox).await;
+                        drop(place);
+                    });
+                    match taken {
+                        Ok(()) => continue,
+                        Err(operating) => self.office.at_desk(|desk| {
+                            desk.give_up_operation(*operating, OVERFLOW, &mut reply);
+                            desk.close(now());
+                        }),
+                    }
+                }
                 Outcome::Pursue(pursuit) => {
                     let outbox = outbox.clone();
                     let taken = self.office.take_up(pursuit, move |reply| async move {
@@ -191,6 +204,15 @@ async fn read_message(reader: &mut BufReader<OwnedReadHalf>, message: &mut Vec<u
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
     Ok(())
+}
+
+/// Hands the messages of one operation to the writer, each when there is room for it; ends early when the connection is gone.
+async fn send_all(first: Vec<u8>, more: Option<More>, outbox: &mpsc::Sender<Vec<u8>>) {
+    for message in std::iter::once(first).chain(more.into_iter().flatten()) {
+        if outbox.send(message).await.is_err() {
+            return;
+        }
+    }
 }
 
 /// Writes replies as they come. An error ends it; the reader learns of it by its closed outbox.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
-use engine::{Desk, Outcome, Pursuit, Source, Transport};
+use engine::{Desk, Operating, Outcome, Pursuit, Source, Transport};
 use sys::{Batch, LocalAddress, Wait};
 
 use crate::figures::count;
@@ -47,7 +47,12 @@ fn answer(batch: &mut Batch, received: usize, desk: &mut Desk, socket: &Arc<UdpS
         match desk.answer(message.bytes, source, arrived, reply) {
             Outcome::Reply => {}
             Outcome::Silence => reply.clear(),
-            Outcome::Operate(_) => todo!(),
+            Outcome::Operate(operating) => {
+                reply.clear();
+                if let Err(operating) = operate(operating, socket, message.peer, message.local, office) {
+                    desk.give_up_operation(*operating, OVERFLOW, reply);
+                }
+            }
             Outcome::Pursue(pursuit) => {
                 reply.clear();
                 if let Err(pursuit) = send_later(pursuit, socket, message.peer, message.local, office) {
@@ -76,10 +81,29 @@ fn send_later(
 ) -> Result<(), Box<Pursuit>> {
     let (socket, late_office) = (Arc::clone(socket), Arc::clone(office));
     office.take_up(pursuit, move |reply| {
-        // Never waits: a full send buffer costs this reply, and the client asks again.
-        if !reply.is_empty() && sys::send_one(&socket, peer, local, &reply).is_err() {
-            count(&late_office.cells.replies_unsent);
-        }
+        send_one(&socket, peer, local, &late_office, &reply);
         std::future::ready(())
     })
+}
+
+/// As [`send_later`]; over UDP there is one reply and no more.
+fn operate(
+    operating: Box<Operating>,
+    socket: &Arc<UdpSocket>,
+    peer: std::net::SocketAddr,
+    local: LocalAddress,
+    office: &Arc<Office>,
+) -> Result<(), Box<Operating>> {
+    let (socket, late_office) = (Arc::clone(socket), Arc::clone(office));
+    office.take_up_operation(operating, move |reply, _more| {
+        send_one(&socket, peer, local, &late_office, &reply);
+        std::future::ready(())
+    })
+}
+
+/// Never waits: a full send buffer costs this reply, and the client asks again.
+fn send_one(socket: &UdpSocket, peer: std::net::SocketAddr, local: LocalAddress, office: &Office, reply: &[u8]) {
+    if !reply.is_empty() && sys::send_one(socket, peer, local, reply).is_err() {
+        count(&office.cells.replies_unsent);
+    }
 }

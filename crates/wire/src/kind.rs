@@ -66,6 +66,12 @@ pub const CLASS_ANY: u16 = 255;
 
 /// OPCODE of a question (RFC 1035).
 pub const OPCODE_QUERY: u8 = 0;
+/// OPCODE of news that a zone changed (RFC 1996).
+pub const OPCODE_NOTIFY: u8 = 4;
+/// OPCODE of a change to a zone (RFC 2136).
+pub const OPCODE_UPDATE: u8 = 5;
+/// OPCODE of stateful operations (RFC 8490).
+pub const OPCODE_DSO: u8 = 6;
 
 /// Types with a mnemonic, by number.
 static TYPES: &[(u16, &str)] = &[

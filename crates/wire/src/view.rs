@@ -1,7 +1,8 @@
 //! The hot view: what a listener can say of bytes that just arrived, borrowed, without allocating.
 //!
-//! `read` sorts an arrival into exactly one of three: a plain query for the walk, a reply that can be given at once
-//! (FORMERR, NOTIMP, BADVERS), or silence. It knows no client, clock or policy.
+//! `read` sorts an arrival into exactly one of four: a plain query for the walk, an operation that leaves the hot path (update,
+//! notify, transfer, key agreement, session, and all that is signed), a reply that can be given at once (FORMERR, NOTIMP,
+//! BADVERS), or silence. It knows no client, clock, transport or policy.
 
 use std::fmt;
 
@@ -47,6 +48,8 @@ pub mod flag {
 
 /// Codes of EDNS options (IANA registry).
 pub mod option {
+    /// Name server identifier (RFC 5001).
+    pub const NSID: u16 = 3;
     /// Client subnet (RFC 7871).
     pub const CLIENT_SUBNET: u16 = 8;
     /// Cookie (RFC 7873).
@@ -89,11 +92,10 @@ pub struct Query<'a> {
     pub qclass: u16,
     /// The OPT record, when there is one.
     pub edns: Option<Edns<'a>>,
-    /// Where the TSIG record starts, when there is one: right in shape and place, its signature not looked at.
-    pub tsig_at: Option<usize>,
 }
 
-/// A message that leaves the hot path. Its header, question, OPT and the place of TSIG were checked; its records were not.
+/// A message that leaves the hot path. Its header, question, OPT and the place of TSIG were checked, and that its records can
+/// be stepped over; what is in them was not. Of DSO only the header was looked at.
 #[derive(Clone, Debug)]
 pub struct Operation<'a> {
     /// The whole message.
@@ -109,7 +111,7 @@ pub struct Operation<'a> {
     pub question: Option<(Name<'a>, u16, u16, usize)>,
     /// The OPT record.
     pub edns: Option<Edns<'a>>,
-    /// Where the TSIG record starts.
+    /// Where the TSIG record starts: right in shape and place, key and signature not looked at.
     pub tsig_at: Option<usize>,
 }
 
@@ -154,6 +156,9 @@ pub enum Reason {
         /// QDCOUNT.
         count: u16,
     },
+    /// No question, but a cookie: right where cookies are on (RFC 7873 §5.4), and then not to be rejected. `edns` of the
+    /// rejection is there and checked.
+    CookieProbe,
     /// Octets after the last record.
     TrailingBytes {
         /// First octet too many.
@@ -169,7 +174,12 @@ pub enum Reason {
         /// Octet.
         at: usize,
     },
-    /// Records where a query has none.
+    /// A TSIG record that is not the last, not of class ANY, or with a TTL (RFC 8945 §4.2, §5.1).
+    BadTsig {
+        /// Octet.
+        at: usize,
+    },
+    /// Records where such a message has none.
     UnexpectedRecord {
         /// Octet.
         at: usize,
@@ -184,7 +194,7 @@ pub enum Reason {
         /// VERSION.
         version: u8,
     },
-    /// A question type for which there is no answer as a query (OPT, or AXFR/IXFR not offered, …).
+    /// A question type for which there is no answer (OPT, TSIG, MAILA, …).
     QuestionType {
         /// QTYPE.
         qtype: u16,
@@ -209,46 +219,113 @@ pub fn read(bytes: &[u8]) -> Arrival<'_> {
         return Arrival::Silence(Silence::Response);
     }
     let opcode = opcode(header_flags);
-    if opcode != kind::OPCODE_QUERY {
-        return reject(bytes, Reason::Opcode { opcode });
-    }
-    match read_query(bytes, header_flags) {
-        Ok(query) => Arrival::Query(query),
-        Err(reason) => reject(bytes, reason),
-    }
+    let sorted = match opcode {
+        kind::OPCODE_QUERY => read_query(bytes, header_flags),
+        kind::OPCODE_NOTIFY | kind::OPCODE_UPDATE => read_operation(bytes, header_flags).map(Arrival::Operation),
+        kind::OPCODE_DSO => Ok(Arrival::Operation(Operation::bare(bytes, header_flags))),
+        // Whoever signs gets a signed answer, if only that there is none.
+        _ => match read_operation(bytes, header_flags) {
+            Ok(operation) if operation.tsig_at.is_some() => Ok(Arrival::Operation(operation)),
+            _ => Err(Reason::Opcode { opcode }),
+        },
+    };
+    sorted.unwrap_or_else(|reason| reject(bytes, reason))
+}
+
+/// QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT.
+fn counts(bytes: &[u8]) -> Result<[u16; 4], Reason> {
+    let count = |at| u16_at(bytes, at).map_err(|at| Reason::Truncated { at });
+    Ok([count(4)?, count(6)?, count(8)?, count(10)?])
 }
 
 /// Reads opcode QUERY strictly: header and question, then at most one OPT and other additional records.
-fn read_query(bytes: &[u8], header_flags: u16) -> Result<Query<'_>, Reason> {
-    let cut = |at| Reason::Truncated { at };
-    let count = |at| u16_at(bytes, at).map_err(cut);
-    let (question_count, answer_count) = (count(4)?, count(6)?);
-    let (authority_count, additional_count) = (count(8)?, count(10)?);
+fn read_query(bytes: &[u8], header_flags: u16) -> Result<Arrival<'_>, Reason> {
+    let [question_count, answer_count, authority_count, additional_count] = counts(bytes)?;
     if question_count != 1 {
-        return Err(Reason::QuestionCount { count: question_count });
+        return read_without_question(bytes, header_flags, question_count);
     }
-    let (qname, qtype, qclass, mut at) = read_question(bytes)?;
-    // A query for the changes since a serial carries that serial's SOA in authority (RFC 1995 §3); nothing else does.
+    let question = read_question(bytes)?;
+    let (qname, qtype, qclass, mut at) = question;
+    // A query for the changes since a serial carries that serial's SOA in authority (RFC 1995 §3); old clients put TKEY into
+    // the answer section, which servers take (RFC 2930 §3 wants additional). Nothing else does.
+    let answer_max = u16::from(qtype == kind::TKEY);
     let authority_max = u16::from(qtype == kind::IXFR);
-    if answer_count > 0 || authority_count > authority_max {
+    if answer_count > answer_max || authority_count > authority_max {
         return Err(Reason::UnexpectedRecord { at });
     }
-    for _ in 0..authority_count {
+    for _ in 0..answer_count + authority_count {
         at = Additional::read(bytes, at)?.end;
     }
     if additional_count > ADDITIONAL_MAX {
         return Err(Reason::UnexpectedRecord { at });
     }
+    let (edns, tsig_at) = read_additional(bytes, at, additional_count)?;
+    if tsig_at.is_some() || matches!(qtype, kind::AXFR | kind::IXFR | kind::TKEY) {
+        let opcode = kind::OPCODE_QUERY;
+        let (id, question) = (id(bytes), Some(question));
+        return Ok(Arrival::Operation(Operation { bytes, id, header_flags, opcode, question, edns, tsig_at }));
+    }
+    if forbidden_rcode(qtype).is_some() {
+        return Err(Reason::QuestionType { qtype });
+    }
+    Ok(Arrival::Query(Query { bytes, id: id(bytes), header_flags, qname, qtype, qclass, edns }))
+}
+
+/// A query without exactly one question: wrong (RFC 9619), unless it asks for a cookie only.
+#[cold]
+fn read_without_question(bytes: &[u8], header_flags: u16, count: u16) -> Result<Arrival<'_>, Reason> {
+    let wrong = Reason::QuestionCount { count };
+    let [0, 0, 0, additional_count] = counts(bytes)? else { return Err(wrong) };
+    if additional_count > ADDITIONAL_MAX {
+        return Err(wrong);
+    }
+    let (edns, tsig_at) = read_additional(bytes, HEADER_LEN, additional_count)?;
+    if tsig_at.is_some() {
+        return Ok(Arrival::Operation(Operation { edns, tsig_at, ..Operation::bare(bytes, header_flags) }));
+    }
+    let probe = edns.is_some_and(|edns| edns.option(option::COOKIE).is_some());
+    Err(if probe { Reason::CookieProbe } else { wrong })
+}
+
+/// Reads any other opcode from outside. Of UPDATE and NOTIFY there is exactly one zone (RFC 2136 §3.1.1, RFC 1996 §3.7). Ends:
+/// every question takes at least five octets of the message, every record eleven.
+fn read_operation(bytes: &[u8], header_flags: u16) -> Result<Operation<'_>, Reason> {
+    let [question_count, answer_count, authority_count, additional_count] = counts(bytes)?;
+    let bare = Operation::bare(bytes, header_flags);
+    if question_count != 1 && matches!(bare.opcode, kind::OPCODE_NOTIFY | kind::OPCODE_UPDATE) {
+        return Err(Reason::QuestionCount { count: question_count });
+    }
+    let mut at = HEADER_LEN;
+    let question = if question_count == 0 { None } else { Some(read_question(bytes)?) };
+    if let Some((.., end)) = question {
+        at = end;
+    }
+    for _ in 1..question_count {
+        at = walk::skip_name(bytes, at).map_err(|at| Reason::BadName { at })? + 4;
+    }
+    for _ in 0..u32::from(answer_count) + u32::from(authority_count) {
+        let record = Additional::read(bytes, at)?;
+        if matches!(record.rtype, kind::OPT | kind::TSIG) {
+            return Err(Reason::UnexpectedRecord { at });
+        }
+        at = record.end;
+    }
+    let (edns, tsig_at) = read_additional(bytes, at, additional_count)?;
+    Ok(Operation { question, edns, tsig_at, ..bare })
+}
+
+/// Reads the additional section, which must end with the message: OPT and where TSIG starts.
+fn read_additional(bytes: &[u8], mut at: usize, count: u16) -> Result<(Option<Edns<'_>>, Option<usize>), Reason> {
     let mut opt = None;
     let mut tsig_at = None;
-    for index in 0..additional_count {
+    for index in 0..count {
         let record = Additional::read(bytes, at)?;
         match record.rtype {
             kind::OPT if opt.is_some() || !record.owner_is_root => return Err(Reason::BadOpt { at }),
             kind::OPT => opt = Some(record),
             // RFC 8945 §5.1: the last record, class ANY, TTL 0. Keys and signature are not looked at here.
-            kind::TSIG if index + 1 != additional_count || record.class != kind::CLASS_ANY || record.ttl != 0 => {
-                return Err(Reason::UnexpectedRecord { at });
+            kind::TSIG if index + 1 != count || record.class != kind::CLASS_ANY || record.ttl != 0 => {
+                return Err(Reason::BadTsig { at });
             }
             kind::TSIG => tsig_at = Some(at),
             // RFC 1035 gives queries no other records and no RFC forbids them: ignored.
@@ -263,10 +340,7 @@ fn read_query(bytes: &[u8], header_flags: u16) -> Result<Query<'_>, Reason> {
         Some(opt) => Some(opt.edns()?),
         None => None,
     };
-    if forbidden_rcode(qtype).is_some() {
-        return Err(Reason::QuestionType { qtype });
-    }
-    Ok(Query { bytes, id: id(bytes), header_flags, qname, qtype, qclass, edns, tsig_at })
+    Ok((edns, tsig_at))
 }
 
 /// What a question of this type gets whoever asks; `None` for types that can be looked up.
@@ -274,10 +348,8 @@ fn forbidden_rcode(qtype: u16) -> Option<Code> {
     match qtype {
         // Pseudo-records that are never data, and the sentinel of RFC 9824 §3.4.
         kind::OPT | kind::TSIG | kind::NXNAME => Some(Code::FORMERR),
-        // Key agreement is not offered; the mail types are obsolete.
-        kind::TKEY | kind::MAILA | kind::MAILB => Some(Code::NOTIMP),
-        // No zones are held here, so there is nothing to transfer.
-        kind::AXFR | kind::IXFR => Some(Code::REFUSED),
+        // Obsolete.
+        kind::MAILA | kind::MAILB => Some(Code::NOTIMP),
         _ => None,
     }
 }
@@ -360,6 +432,8 @@ fn check_options(options: &[u8]) -> Result<(), usize> {
                 }
             }
             option::CLIENT_SUBNET if !is_client_subnet(data) => return Err(at),
+            // RFC 7828 §3.1: with a timeout or without. A client must send none; one that does is not asked why.
+            option::TCP_KEEPALIVE if len != 0 && len != 2 => return Err(at),
             _ => {}
         }
         at += 4 + len;
@@ -435,6 +509,21 @@ fn opcode(header_flags: u16) -> u8 {
     (header_flags >> 11) as u8 & 0xf
 }
 
+impl<'a> Operation<'a> {
+    /// A message of which only the header counts.
+    fn bare(bytes: &'a [u8], header_flags: u16) -> Operation<'a> {
+        let opcode = opcode(header_flags);
+        Operation { bytes, id: id(bytes), header_flags, opcode, question: None, edns: None, tsig_at: None }
+    }
+
+    /// It cannot be done: a rejection with this code, for this reason.
+    #[must_use]
+    pub fn rejected(&self, rcode: u16, reason: Reason) -> Reject<'a> {
+        let Operation { bytes, opcode, question, edns, .. } = *self;
+        Reject { bytes, rcode, opcode, question, edns, reason }
+    }
+}
+
 impl Query<'_> {
     /// Recursion desired.
     #[must_use]
@@ -482,6 +571,12 @@ impl Reject<'_> {
 }
 
 impl<'a> Edns<'a> {
+    /// Data of the first option with this code.
+    #[must_use]
+    pub fn option(self, wanted: u16) -> Option<&'a [u8]> {
+        self.each_option().find(|(code, _)| *code == wanted).map(|(_, data)| data)
+    }
+
     /// Options with their codes, in order.
     pub fn each_option(self) -> impl Iterator<Item = (u16, &'a [u8])> {
         let mut rest = self.options;
@@ -504,9 +599,11 @@ impl Reason {
             Self::QuestionType { qtype } => forbidden_rcode(qtype).unwrap_or(Code::REFUSED),
             Self::Truncated { .. }
             | Self::QuestionCount { .. }
+            | Self::CookieProbe
             | Self::TrailingBytes { .. }
             | Self::BadName { .. }
             | Self::BadOpt { .. }
+            | Self::BadTsig { .. }
             | Self::UnexpectedRecord { .. } => Code::FORMERR,
         };
         code.number()
@@ -518,10 +615,12 @@ impl fmt::Display for Reason {
         match *self {
             Self::Truncated { at } => write!(f, "message ends too early at octet {at}"),
             Self::QuestionCount { count } => write!(f, "{count} questions instead of one"),
+            Self::CookieProbe => f.write_str("no question, only a cookie, and cookies are off"),
             Self::TrailingBytes { at } => write!(f, "octets after the last record, from octet {at}"),
             Self::BadName { at } => write!(f, "no valid name at octet {at}"),
             Self::BadOpt { at } => write!(f, "OPT record malformed at octet {at}"),
-            Self::UnexpectedRecord { at } => write!(f, "a query has no such record: octet {at}"),
+            Self::BadTsig { at } => write!(f, "TSIG record out of place at octet {at}"),
+            Self::UnexpectedRecord { at } => write!(f, "such a message has no such record: octet {at}"),
             Self::Opcode { opcode } => write!(f, "opcode {} is not offered", kind::opcode_name(opcode)),
             Self::EdnsVersion { version } => write!(f, "EDNS version {version} is not known"),
             Self::QuestionType { qtype } => write!(f, "type {} cannot be asked for", kind::type_name(qtype)),

@@ -45,6 +45,7 @@ fn files(archive: &Path) -> Vec<(String, Vec<u8>)> {
 #[derive(Debug, Default)]
 struct Tally {
     queries: usize,
+    operations: usize,
     rejected: usize,
     silent: usize,
     taken: usize,
@@ -60,6 +61,10 @@ impl Tally {
                 self.queries += 1;
                 reply::coded(&query, 2, &SHIPPING, &mut out);
                 assert_reply(&out, bytes);
+            }
+            Arrival::Operation(operation) => {
+                self.operations += 1;
+                assert!(operation.tsig_at.is_none_or(|at| at < bytes.len()));
             }
             Arrival::Reject(reject) => {
                 self.rejected += 1;
