@@ -10,6 +10,8 @@ pub mod delta;
 pub mod file;
 pub mod journal;
 pub mod lookup;
+mod order;
+mod rdata;
 pub mod set;
 pub mod transfer;
 pub mod tree;
