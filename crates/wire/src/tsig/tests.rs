@@ -389,7 +389,27 @@ fn only_the_last_record_counts() {
     patch(&mut more, 10, &3u16.to_be_bytes());
     assert_eq!(Tsig::find(&more), None, "not the last");
     // Counts that promise four times 65,535 records.
-    assert_eq!(Tsig::find(&build("count qd=65535 an=65535 ns=65535 ar=65535; q a A")), None);
+    assert_eq!(Tsig::find(&build("q a A; count qd=65535 an=65535 ns=65535 ar=65535")), None);
+}
+
+#[test]
+fn every_flipped_bit_is_seen() {
+    for &algorithm in Algorithm::ALL {
+        let floor = algorithm.mac_len_floor();
+        let key = Key { mac_len: floor, mac_len_min: floor, ..key(algorithm) };
+        let (message, _) = signed(query(), &key);
+        let tsig_at = Tsig::find(&message).unwrap();
+        for (place, bit) in (0..message.len()).flat_map(|place| (0..8).map(move |bit| (place, bit))) {
+            let mut flipped = message.clone();
+            flipped[place] ^= 1 << bit;
+            if let Checked::Good { message, .. } = check(&flipped, tsig_at, &Ring(Some(key.clone())), NOW) {
+                // The ID is not covered, the original one is; names of the record are compared in lower case.
+                let other_case = place >= tsig_at && bit == 5 && flipped[place].is_ascii_uppercase();
+                assert!(place < 2 || other_case, "{algorithm}: octet {place} bit {bit}");
+                assert_eq!(message, query());
+            }
+        }
+    }
 }
 
 fn any_algorithm() -> impl Strategy<Value = Algorithm> {
@@ -419,23 +439,6 @@ proptest! {
             let mut reply = plain.clone();
             signer.sign(&mut reply, now_seconds);
             prop_assert_eq!(request.check(&reply, now_seconds).unwrap(), &plain[..]);
-        }
-    }
-
-    #[test]
-    fn a_flipped_bit_is_seen(algorithm in any_algorithm(), place in any::<prop::sample::Index>(), bit in 0u8..8) {
-        let key = Key { mac_len: algorithm.mac_len_floor(), mac_len_min: algorithm.mac_len_floor(), ..key(algorithm) };
-        let (mut message, _) = signed(query(), &key);
-        let tsig_at = Tsig::find(&message).unwrap();
-        let place = place.index(message.len());
-        message[place] ^= 1u8 << bit;
-        match check(&message, tsig_at, &Ring(Some(key)), NOW) {
-            // The ID is not covered (the original one is), and names are compared in lower case.
-            Checked::Good { message, .. } => {
-                prop_assert_eq!(message, query());
-                prop_assert!(place < 2 || place >= tsig_at && bit == 5, "{} {}", place, bit);
-            }
-            Checked::Bad(_) | Checked::Malformed { .. } => {}
         }
     }
 
