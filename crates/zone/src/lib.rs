@@ -8,9 +8,11 @@
 
 pub mod delta;
 pub mod file;
+mod form;
 pub mod journal;
 pub mod lookup;
 mod order;
+mod proof;
 mod rdata;
 pub mod set;
 pub mod transfer;

@@ -21,7 +21,8 @@ pub const FAULTS_MAX: usize = 20;
 pub struct Rrset {
     /// TYPE.
     pub rtype: u16,
-    /// TTL, seconds: one for the set (RFC 2181 §5.2).
+    /// TTL, seconds: one for the set (RFC 2181 §5.2). Of RRSIG it says little: each signature has the TTL of the set it
+    /// covers (RFC 4034 §3), and this is for those whose set is gone.
     pub ttl: u32,
     /// RDATA of each record, uncompressed, no two the same (names compared folded), in canonical order.
     pub rdatas: Vec<Box<[u8]>>,
@@ -139,7 +140,8 @@ impl Zone {
         let Some(key) = SortKey::new(&record.owner, &self.origin) else { return false };
         let sets = self.sets_at(key.octets());
         let known = find(sets, record.rtype);
-        if known.is_some_and(|set| set.ttl == record.ttl && set.contains(&record.rdata)) {
+        let same_ttl = |set: &Rrset| set.ttl == record.ttl || set.rtype == kind::RRSIG;
+        if known.is_some_and(|set| same_ttl(set) && set.contains(&record.rdata)) {
             return false;
         }
         if known.is_none() {
@@ -151,7 +153,9 @@ impl Zone {
             match sets.binary_search_by_key(&record.rtype, |set| set.rtype) {
                 Ok(at) => {
                     let set = Arc::make_mut(&mut sets[at]);
-                    set.ttl = record.ttl;
+                    if set.rtype != kind::RRSIG {
+                        set.ttl = record.ttl;
+                    }
                     match set.place(&record.rdata) {
                         Ok(_) => added = 0,
                         Err(place) => {
@@ -215,18 +219,7 @@ impl Zone {
 
     /// Records, SOA not first but in its place, in canonical order.
     pub fn records(&self) -> impl Iterator<Item = Record> + '_ {
-        self.sets().flat_map(|(owner, set)| {
-            let len = set.rdatas.len();
-            (0..len).filter_map(move |at| {
-                Some(Record {
-                    owner: owner.clone(),
-                    rtype: set.rtype,
-                    class: kind::CLASS_IN,
-                    ttl: set.ttl,
-                    rdata: set.rdatas.get(at)?.clone(),
-                })
-            })
-        })
+        self.names.from(&[]).flat_map(|(key, sets)| records(&order::name_of(key, &self.origin), sets, None))
     }
 
     /// Every set with its owner, in canonical order, of one name by type.
@@ -324,7 +317,7 @@ impl PartialEq for Zone {
         let same = |a: &Rrset, b: &Rrset| {
             let folded = |rdata| rdata::folded(a.rtype, rdata);
             a.rtype == b.rtype
-                && a.ttl == b.ttl
+                && (a.ttl == b.ttl || a.rtype == kind::RRSIG)
                 && a.rdatas.len() == b.rdatas.len()
                 && a.rdatas.iter().zip(&b.rdatas).all(|(a, b)| folded(a) == folded(b))
         };
@@ -332,6 +325,31 @@ impl PartialEq for Zone {
             && self.record_count == other.record_count
             && self.sets().zip(other.sets()).all(|((a_owner, a), (b_owner, b))| a_owner == b_owner && same(a, b))
     }
+}
+
+/// The records of a name, of one type or all, each signature with the TTL of what it covers.
+pub(crate) fn records<'a>(
+    owner: &Folded,
+    sets: &'a [Arc<Rrset>],
+    rtype: Option<u16>,
+) -> impl Iterator<Item = Record> + use<'a> {
+    let owner = owner.clone();
+    let chosen = sets.iter().filter(move |set| rtype.is_none_or(|rtype| set.rtype == rtype));
+    chosen.flat_map(|set| set.rdatas.iter().map(move |rdata| (set, rdata))).map(move |(set, rdata)| {
+        let covering = if set.rtype == kind::RRSIG { covered(rdata).and_then(|rtype| find(sets, rtype)) } else { None };
+        Record {
+            owner: owner.clone(),
+            rtype: set.rtype,
+            class: kind::CLASS_IN,
+            ttl: covering.map_or(set.ttl, |covered| covered.ttl),
+            rdata: rdata.clone(),
+        }
+    })
+}
+
+/// The type a signature covers (RFC 4034 §3.1.1).
+pub(crate) fn covered(rrsig: &[u8]) -> Option<u16> {
+    rrsig.first_chunk().map(|rtype| u16::from_be_bytes(*rtype))
 }
 
 /// The set of a type among those of a name.
