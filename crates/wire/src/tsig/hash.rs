@@ -11,7 +11,6 @@ pub(super) const MAC_LEN_MAX: usize = 64;
 
 /// An HMAC under way.
 #[derive(Clone)]
-#[expect(clippy::large_enum_variant, reason = "lives on the stack for one message, or once in a key")]
 pub(super) enum Hasher {
     Sha1(Hmac<Sha1>),
     Sha224(Hmac<Sha224>),
