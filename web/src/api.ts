@@ -42,6 +42,8 @@ export interface EventRow {
   upstream: string | null;
   upstream_latency_ms: number | null;
   attempts: number;
+  key: string | null;
+  update: string | null;
   latency_ms: number;
   query_size: number;
   reply_size: number;
@@ -136,13 +138,94 @@ export interface TailRows {
   skipped: number;
 }
 
+export interface CodePlace {
+  place: string;
+  column: string;
+  header: number;
+  header_name: string;
+}
 export interface CodeEntry {
   name: string;
+  mixed: string;
   number: number;
   place: string;
+  places: CodePlace[];
+  signing: string;
   rfc: string;
   meaning: string;
+  sent: string;
+  emitters: string[];
+  transports: string[];
+  causes: string[];
+  next: string[];
   family: string;
+  kind: string;
+}
+export interface CodeRange {
+  first: number;
+  last: number;
+  name: string;
+  rfc: string;
+  meaning: string;
+  causes: string[];
+  next: string[];
+}
+export interface EdeInfo {
+  number: number;
+  name: string;
+  rfc: string;
+  meaning: string;
+  sender: string;
+  sent: string | null;
+  causes: string[];
+  next: string[];
+}
+export interface CodesReply {
+  codes: CodeEntry[];
+  ranges: CodeRange[];
+  ede: EdeInfo[];
+}
+export interface Trend {
+  step_ms: number;
+  starts: number[];
+  lines: SeriesLine[];
+}
+export interface PlaceCount {
+  code: string;
+  place: string;
+  search: string;
+  count: number;
+}
+export interface CodeReply {
+  range: Range;
+  search: string;
+  codes: CodeEntry[];
+  unnamed: CodeRange | null;
+  total: number;
+  of: number;
+  trend: Trend;
+  places: PlaceCount[];
+  counts: Facet[];
+  top: Facet[];
+  rows: EventRow[];
+  took_ms: number;
+}
+export interface MatrixRow {
+  value: string;
+  number: number | null;
+  family: string | null;
+  total: number;
+  counts: number[];
+  other: number;
+}
+export interface MatrixReply {
+  range: Range;
+  by: string;
+  columns: Count[];
+  rows: MatrixRow[];
+  other: number;
+  total: number;
+  took_ms: number;
 }
 export interface FieldEntry {
   name: string;

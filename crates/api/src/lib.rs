@@ -15,6 +15,8 @@ pub const ROWS_DEFAULT: u32 = 200;
 pub const POINTS_MAX: u32 = 1440;
 /// Most values in one facet or top list.
 pub const TOP_MAX: u32 = 100;
+/// Most example rows of one code.
+pub const EXAMPLES_MAX: u32 = 100;
 /// Longest search text, bytes.
 pub const SEARCH_BYTES_MAX: usize = 4096;
 
@@ -173,6 +175,12 @@ pub struct EventRow {
     pub upstream_latency_ms: Option<f64>,
     /// Upstream attempts.
     pub attempts: u8,
+    /// Name of the TSIG key the query was signed with, or that TKEY speaks of.
+    #[serde(default)]
+    pub key: Option<String>,
+    /// Prerequisites and changes of an UPDATE in short.
+    #[serde(default)]
+    pub update: Option<String>,
     /// Arrival to reply, milliseconds.
     pub latency_ms: f64,
     /// Bytes of the query.
@@ -372,21 +380,226 @@ pub struct TailRows {
     pub skipped: u64,
 }
 
-/// One named code (`GET /codes`).
-#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+/// Reply to `GET /codes`: the whole registry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CodesReply {
+    /// Every named code, in the order of the table.
+    pub codes: Vec<CodeEntry>,
+    /// Numbers without a name.
+    pub ranges: Vec<CodeRange>,
+    /// Every registered extended error.
+    pub ede: Vec<EdeInfo>,
+}
+
+/// One named code, explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct CodeEntry {
-    /// Mnemonic.
+    /// Mnemonic in capitals.
     pub name: String,
+    /// As the IANA registry writes it, such as `NXDomain`.
+    pub mixed: String,
     /// Number on the wire.
     pub number: u16,
-    /// Where it travels.
+    /// Where it travels, in one phrase.
     pub place: String,
+    /// Where it travels, one by one, the usual place first.
+    pub places: Vec<CodePlace>,
+    /// Whether the reply is signed.
+    pub signing: String,
     /// Defining documents.
     pub rfc: String,
     /// What it means.
     pub meaning: String,
+    /// When this server sends it.
+    pub sent: String,
+    /// Who can make it: `nameward`, `upstream`, `authority`.
+    pub emitters: Vec<String>,
+    /// Transports it can occur on.
+    pub transports: Vec<String>,
+    /// Usual causes, the most likely first.
+    pub causes: Vec<String>,
+    /// What an operator should do next.
+    pub next: Vec<String>,
     /// Colour family.
     pub family: String,
+    /// `success`, `fact`, `policy`, `fault`.
+    pub kind: String,
+}
+
+/// One place a code travels in.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CodePlace {
+    /// `header`, `header + OPT`, `TSIG error`, `TKEY error`.
+    pub place: String,
+    /// The column that keeps what stood there.
+    pub column: String,
+    /// The header's four bits then.
+    pub header: u16,
+    /// What a reader of the header alone takes it for.
+    pub header_name: String,
+}
+
+/// Numbers without a name.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CodeRange {
+    /// First number.
+    pub first: u16,
+    /// Last number.
+    pub last: u16,
+    /// `unassigned`, `private use`, `reserved`.
+    pub name: String,
+    /// Defining document.
+    pub rfc: String,
+    /// What such a number means.
+    pub meaning: String,
+    /// Usual causes.
+    pub causes: Vec<String>,
+    /// What an operator should do next.
+    pub next: Vec<String>,
+}
+
+/// One registered extended error, explained.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct EdeInfo {
+    /// INFO-CODE.
+    pub number: u16,
+    /// Its registered name.
+    pub name: String,
+    /// Defining document.
+    pub rfc: String,
+    /// What it means.
+    pub meaning: String,
+    /// Who sends it.
+    pub sender: String,
+    /// When this server makes it; null when it only passes an upstream's on.
+    pub sent: Option<String>,
+    /// Usual causes.
+    pub causes: Vec<String>,
+    /// What an operator should do next.
+    pub next: Vec<String>,
+}
+
+/// `GET /codes/{code}`: what one code means and where it was seen.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct CodeRequest {
+    /// A search that narrows what is counted; empty for all events.
+    pub q: String,
+    /// From this instant on; `now-1h` when absent.
+    pub from: Option<String>,
+    /// Up to but without this instant; `now` when absent.
+    pub to: Option<String>,
+    /// Points of the trend at most; 240 when absent, at most `POINTS_MAX`.
+    pub points: Option<u32>,
+    /// Values per top list; 10 when absent.
+    pub n: Option<u32>,
+    /// Newest rows as examples; 20 when absent, at most `EXAMPLES_MAX`.
+    pub rows: Option<u32>,
+}
+
+/// Reply to `GET /codes/{code}`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct CodeReply {
+    /// The range searched.
+    pub range: Range,
+    /// The search counted here, to go on from in the log.
+    pub search: String,
+    /// What the registry says: two codes for 16, none for a number without a name.
+    pub codes: Vec<CodeEntry>,
+    /// What is known of a number without a name.
+    pub unnamed: Option<CodeRange>,
+    /// Events with it.
+    pub total: u64,
+    /// Events in the range with any code or none, so that a share can be told.
+    pub of: u64,
+    /// Counts over time, one line per code.
+    pub trend: Trend,
+    /// How often it stood in each of its places.
+    pub places: Vec<PlaceCount>,
+    /// Counts by `transport`, `opcode`, `outcome`, `action` and `ede`.
+    pub counts: Vec<Facet>,
+    /// Most frequent `client`, `domain`, `upstream` and `key`.
+    pub top: Vec<Facet>,
+    /// Newest events with it.
+    pub rows: Vec<EventRow>,
+    /// Milliseconds the searches took.
+    pub took_ms: f64,
+}
+
+/// Counts over time.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct Trend {
+    /// Width of one point, milliseconds.
+    pub step_ms: i64,
+    /// Start of each point, Unix milliseconds; the first may begin before the range.
+    pub starts: Vec<i64>,
+    /// One line per code.
+    pub lines: Vec<SeriesLine>,
+}
+
+/// How often a code stood in one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlaceCount {
+    /// The code's name.
+    pub code: String,
+    /// `header`, `header + OPT`, `TSIG error`, `TKEY error`.
+    pub place: String,
+    /// The search that finds these events.
+    pub search: String,
+    /// Events.
+    pub count: u64,
+}
+
+/// `GET /codes/matrix`: every code by the most frequent values of a field.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct MatrixRequest {
+    /// The search; empty for all events.
+    pub q: String,
+    /// From this instant on; `now-1h` when absent.
+    pub from: Option<String>,
+    /// Up to but without this instant; `now` when absent.
+    pub to: Option<String>,
+    /// Field of the columns, such as `client`, `domain`, `upstream`, `transport`, `qtype`, `opcode`, `key`; `client` when absent.
+    pub by: Option<String>,
+    /// Columns wanted; 10 when absent.
+    pub n: Option<u32>,
+}
+
+/// Reply to `GET /codes/matrix`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct MatrixReply {
+    /// The range searched.
+    pub range: Range,
+    /// The field of the columns.
+    pub by: String,
+    /// The columns by count, largest first, with their totals; an empty value is the field being empty.
+    pub columns: Vec<Count>,
+    /// One per code in the order of the table, zeros included; then numbers without a name; then no reply (empty value).
+    pub rows: Vec<MatrixRow>,
+    /// Events with values that are no column.
+    pub other: u64,
+    /// Events in all.
+    pub total: u64,
+    /// Milliseconds the searches took.
+    pub took_ms: f64,
+}
+
+/// One row of the matrix.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct MatrixRow {
+    /// The code; empty when there was no reply.
+    pub value: String,
+    /// Wire number.
+    pub number: Option<u16>,
+    /// Colour family.
+    pub family: Option<String>,
+    /// Events in all.
+    pub total: u64,
+    /// Events per column.
+    pub counts: Vec<u64>,
+    /// Events with values that are no column.
+    pub other: u64,
 }
 
 /// One field one can search (`GET /fields`).

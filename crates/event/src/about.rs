@@ -41,6 +41,10 @@ pub fn column_about(column: &str) -> &'static str {
         "latency" => "From arrival to reply, microseconds.",
         "query_size" => "Bytes of the query.",
         "reply_size" => "Bytes of the reply; 0 when there was none.",
+        "key" => {
+            "Name of the key the query was signed with (TSIG), or that TKEY speaks of; kept even when it was not accepted."
+        }
+        "update" => "Prerequisites and changes of an UPDATE in short.",
         _ => "",
     }
 }

@@ -17,7 +17,7 @@ use crate::Event;
 use wire::code::Code;
 
 /// Version of the schema below, written into every file.
-pub const SCHEMA_VERSION: u32 = 1;
+pub const SCHEMA_VERSION: u32 = 2;
 
 /// Bytes of a stored client address.
 pub(crate) const ADDRESS_LEN: i32 = 16;
@@ -61,6 +61,9 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         needed("latency", DataType::UInt32),
         needed("query_size", DataType::UInt16),
         needed("reply_size", DataType::UInt16),
+        // Plain text, not a dictionary as `list` and `upstream`: clients choose it, and 65,536 words are soon made up.
+        maybe("key", DataType::Utf8),
+        maybe("update", DataType::Utf8),
     ]))
 });
 
@@ -128,6 +131,8 @@ pub struct Builder {
     latency: UInt32Builder,
     query_size: UInt16Builder,
     reply_size: UInt16Builder,
+    key: StringBuilder,
+    update: StringBuilder,
 }
 
 impl Builder {
@@ -170,6 +175,8 @@ impl Builder {
             latency: UInt32Builder::new(),
             query_size: UInt16Builder::new(),
             reply_size: UInt16Builder::new(),
+            key: StringBuilder::new(),
+            update: StringBuilder::new(),
         }
     }
 
@@ -234,6 +241,8 @@ impl Builder {
         self.latency.append_value(event.latency_micros);
         self.query_size.append_value(event.query_size);
         self.reply_size.append_value(event.reply_size);
+        self.key.append_option(event.key.as_deref());
+        self.update.append_option(event.update.as_deref());
     }
 
     /// Ends the batch and starts the next one, numbered on.
@@ -274,6 +283,8 @@ impl Builder {
             Arc::new(self.latency.finish()),
             Arc::new(self.query_size.finish()),
             Arc::new(self.reply_size.finish()),
+            Arc::new(self.key.finish()),
+            Arc::new(self.update.finish()),
         ];
         #[expect(clippy::expect_used, reason = "columns above are the schema's, in order, all of one length")]
         RecordBatch::try_new(schema(), columns).expect("columns fit the schema")

@@ -70,6 +70,10 @@ pub struct Row {
     pub upstream_latency_micros: Option<u32>,
     /// Upstream attempts.
     pub attempts: u8,
+    /// Name of the TSIG or TKEY key.
+    pub key: Option<String>,
+    /// Prerequisites and changes of an UPDATE in short.
+    pub update: Option<String>,
     /// Arrival to reply, microseconds.
     pub latency_micros: u32,
     /// Bytes of the query.
@@ -141,6 +145,8 @@ pub fn rows(batch: &RecordBatch) -> Result<Vec<Row>, NotEvents> {
     let mut upstream = text("upstream")?;
     let upstream_latency = primitive!("upstream_latency", UInt32Type);
     let attempts = primitive!("attempts", UInt8Type);
+    let mut key = text("key")?;
+    let mut update = text("update")?;
     let latency = primitive!("latency", UInt32Type);
     let query_size = primitive!("query_size", UInt16Type);
     let reply_size = primitive!("reply_size", UInt16Type);
@@ -199,6 +205,8 @@ pub fn rows(batch: &RecordBatch) -> Result<Vec<Row>, NotEvents> {
                 upstream: upstream[i].take(),
                 upstream_latency_micros: maybe_u32(upstream_latency, i),
                 attempts: attempts.value(i),
+                key: key[i].take(),
+                update: update[i].take(),
                 latency_micros: latency.value(i),
                 query_size: query_size.value(i),
                 reply_size: reply_size.value(i),

@@ -44,6 +44,8 @@ fn row(event: &Event, seq: u64, reg_domain: Option<&str>, code: Option<Code>) ->
         upstream: text(&event.upstream),
         upstream_latency_micros: event.upstream_latency_micros,
         attempts: event.attempts,
+        key: text(&event.key),
+        update: text(&event.update),
         latency_micros: event.latency_micros,
         query_size: event.query_size,
         reply_size: event.reply_size,
@@ -77,6 +79,8 @@ fn plain() -> Event {
         upstream: None,
         upstream_latency_micros: None,
         attempts: 0,
+        key: None,
+        update: None,
         latency_micros: 9,
         query_size: 40,
         reply_size: 40,
@@ -116,12 +120,12 @@ prop_compose! {
         outcome in prop::sample::select(Outcome::ALL),
         codes: (Option<u16>, Option<u16>, Option<u16>),
         ede in prop::collection::vec((any::<u16>(), ".{0,9}"), 0..4),
-        texts in prop::array::uniform5(prop::option::of(".{0,20}")),
+        texts in prop::array::uniform7(prop::option::of(".{0,20}")),
         action in prop::sample::select(Action::ALL),
         cache in prop::sample::select(CacheState::ALL),
         numbers: (Option<u32>, Option<u32>, u16, u8, u32, u16),
     ) -> Event {
-        let [answer, list, rule, trace, upstream] = texts.map(|text| text.map(Arc::from));
+        let [answer, list, rule, trace, upstream, key, update] = texts.map(|text| text.map(Arc::from));
         Event {
             outcome,
             rcode: codes.0.map(|rcode| rcode % 4_096),
@@ -133,6 +137,8 @@ prop_compose! {
             rule,
             trace,
             upstream,
+            key,
+            update,
             action,
             cache,
             ttl: numbers.0,

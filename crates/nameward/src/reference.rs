@@ -52,7 +52,7 @@ fn return_codes() -> String {
         vec![
             info.code.number().to_string(),
             code(info.name),
-            info.place.to_owned(),
+            info.place(),
             info.family.name().replace('_', " "),
             info.rfc.to_owned(),
             info.meaning.to_owned(),

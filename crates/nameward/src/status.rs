@@ -11,7 +11,7 @@ use policy::ListAction;
 use resolve::Resolver;
 use store::Store;
 use telemetry::{Kind, Page};
-use wire::code::CODES;
+use wire::code::{CODES, Place};
 
 /// What is known since the start.
 pub(crate) struct Status {
@@ -167,8 +167,8 @@ fn answers(page: &mut Page, counters: &Counters) {
     let transports =
         Transport::ALL.iter().map(|word| (word.name().to_owned(), counters.transports[usize::from(word.number())]));
     each("nameward_dns_requests_total", "Messages that arrived.", "transport", &mut { transports });
-    let codes = CODES.iter().filter(|info| !matches!(info.place, "TSIG error" | "TKEY error" | "TSIG or TKEY error"));
-    let codes = codes.map(|info| (info.name.to_owned(), counters.code(info.code)));
+    let rcodes = CODES.iter().filter(|info| info.travels_in(Place::Header) || info.travels_in(Place::Opt));
+    let codes = rcodes.map(|info| (info.name.to_owned(), counters.code(info.code)));
     each("nameward_dns_responses_total", "Replies by RCODE of header and OPT.", "rcode", &mut { codes });
     let outcomes =
         Outcome::ALL.iter().map(|word| (word.name().to_owned(), counters.outcomes[usize::from(word.number())]));

@@ -163,8 +163,8 @@ fn column_max(id: Id) -> u64 {
     }
 }
 
-/// A number of the column's type. The callers above keep it within.
-fn number(id: Id, value: u64) -> Expr {
+/// A number of the column's type. The callers keep it within.
+pub(crate) fn number(id: Id, value: u64) -> Expr {
     literal(match data_type(id) {
         DataType::UInt8 => ScalarValue::UInt8(u8::try_from(value).ok()),
         DataType::UInt32 => ScalarValue::UInt32(u32::try_from(value).ok()),

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use event::{Action, CacheState, Flags, Outcome, Transport};
-use wire::code::{CODES, Code};
+use wire::code::{CODES, Code, Place};
 
 use crate::units::Unit;
 
@@ -71,6 +71,8 @@ pub(crate) enum Id {
     Attempts,
     Answer,
     AnswerCount,
+    Key,
+    Update,
     Time,
     Seq,
 }
@@ -110,8 +112,8 @@ impl Id {
             Id::Domain => Kind::Domain,
             Id::RegDomain | Id::Tld => Kind::Name,
             Id::Client => Kind::Address,
-            Id::List | Id::Rule => Kind::Label,
-            Id::Upstream | Id::Answer => Kind::Text,
+            Id::List | Id::Rule | Id::Key => Kind::Label,
+            Id::Upstream | Id::Answer | Id::Update => Kind::Text,
             Id::Latency | Id::UpstreamLatency => Kind::Quantity(Unit::Micros),
             Id::ReplySize | Id::QuerySize => Kind::Quantity(Unit::Bytes),
             Id::Ttl => Kind::Quantity(Unit::Seconds),
@@ -205,11 +207,10 @@ impl Id {
     }
 
     fn named(self, text: &str) -> Option<u64> {
-        let same = |name: &str| match self {
-            Id::Ede => squeezed(name) == squeezed(text),
-            _ => name.eq_ignore_ascii_case(text),
-        };
-        self.names().iter().find(|(_, name)| same(name)).map(|(key, _)| *key)
+        if self == Id::Ede {
+            return wire::ede::from_name(text).map(|info| info.number.into());
+        }
+        self.names().iter().find(|(_, name)| name.eq_ignore_ascii_case(text)).map(|(key, _)| *key)
     }
 
     /// What is stored, as one writes it in a search.
@@ -239,11 +240,6 @@ fn digits(text: &str) -> Option<u64> {
     if all_digits { text.parse().ok() } else { None }
 }
 
-/// EDE names are phrases: `DNSKEY Missing` may be written `dnskey-missing` or `DNSKEYMissing`.
-fn squeezed(text: &str) -> String {
-    text.chars().filter(char::is_ascii_alphanumeric).map(|char| char.to_ascii_lowercase()).collect()
-}
-
 type Names = LazyLock<Vec<(u64, String)>>;
 
 fn code_names(
@@ -264,9 +260,9 @@ fn numbered(name: impl Fn(u16) -> std::borrow::Cow<'static, str>, max: u16, unna
 static CODE_NAMES: Names = LazyLock::new(|| code_names(|_| true, Code::key));
 static HEADER_NAMES: Names = LazyLock::new(|| code_names(|info| info.code.number() <= 15, Code::number));
 static TSIG_NAMES: Names =
-    LazyLock::new(|| code_names(|info| info.code == Code::NOERROR || info.place.contains("TSIG"), Code::number));
+    LazyLock::new(|| code_names(|info| info.code == Code::NOERROR || info.travels_in(Place::Tsig), Code::number));
 static TKEY_NAMES: Names =
-    LazyLock::new(|| code_names(|info| info.code == Code::NOERROR || info.place.contains("TKEY"), Code::number));
+    LazyLock::new(|| code_names(|info| info.code == Code::NOERROR || info.travels_in(Place::Tkey), Code::number));
 static EDE_NAMES: Names =
     LazyLock::new(|| wire::ede::EDES.iter().map(|info| (u64::from(info.number), info.name.to_owned())).collect());
 static OPCODE_NAMES: Names =
@@ -315,7 +311,7 @@ macro_rules! fields {
 fields! {
     Code "code" ["rcode", "rc", "status"] "code"
         "The return code: the TSIG error, else the TKEY error, else the RCODE. Empty when there was no reply. 16 stands for BADVERS and BADSIG."
-        ["code:NXDOMAIN", "code:SERVFAIL,REFUSED", "code:16..23", "code:BAD*", "code:!=NOERROR", "-has:code"];
+        ["code:NXDOMAIN", "code:SERVFAIL,REFUSED", "code:16..23", "code:>=16", "code:BAD*", "code:CODE4001", "code:!=NOERROR", "-has:code"];
     Domain "domain" ["qname", "name"] "name"
         "The name asked. A name stands for itself and everything below it."
         ["domain:example.com", "domain:=example.com", "domain:*.local", "domain:*track*", "domain:/^x\\d+\\./"];
@@ -345,11 +341,15 @@ fields! {
     Ttl "ttl" [] "number" "Smallest TTL in the answer, seconds." ["ttl:<60", "ttl:>=1d"];
     Attempts "attempts" [] "number" "Upstream attempts made for this query." ["attempts:>1"];
     Ede "ede" [] "code" "Extended DNS errors of the reply, by number or name." ["ede:15", "ede:blocked", "ede:6..12", "-has:ede"];
-    RcodeHeader "rcode_header" [] "code" "The four bits in the header of the reply." ["rcode_header:NOTAUTH"];
-    Tsig "tsig" ["tsig_error"] "code" "The error in the TSIG record of the reply." ["tsig:BADKEY", "has:tsig"];
+    RcodeHeader "rcode_header" [] "code" "The four bits in the header of the reply." ["rcode_header:NOTAUTH", "rcode_header:7"];
+    Tsig "tsig" ["tsig_error"] "code" "The error in the TSIG record of the reply." ["tsig:BADKEY", "has:tsig", "-tsig:*"];
     Tkey "tkey" ["tkey_error"] "code" "The error in the TKEY record of the reply." ["tkey:BADMODE"];
     Answer "answer" [] "text" "The answer in short: any part of it, or an address in it." ["answer:192.0.2.1", "answer:cdn.example"];
     AnswerCount "answer_count" ["answers"] "number" "Records in the answer." ["answer_count:>10"];
+    Key "key" [] "text"
+        "Name of the key a query was signed with (TSIG), or that TKEY speaks of; there even when it was not accepted."
+        ["key:ddns", "key:ddns*", "has:key code:!=NOERROR"];
+    Update "update" [] "text" "Prerequisites and changes of an UPDATE in short; any part of it." ["update:www.example", "opcode:UPDATE -has:update"];
     Time "time" [] "time" "Arrival. A span such as -15m counts back from now; prefer the time range." ["time:>=-15m", "time:2026-01-31T08:00:00Z..2026-01-31T09:00:00Z"];
     Seq "seq" [] "number" "Number of the event in this log." ["seq:1234"];
 }

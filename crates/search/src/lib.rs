@@ -35,6 +35,6 @@ pub use fields::{FIELDS, Field, field};
 pub use moment::instant;
 pub use parser::{NESTING_MAX, REGEXES_MAX, TEXT_BYTES_MAX, VALUES_MAX, parse};
 pub use run::{
-    Count, Cursor, Figures, LINES_MAX, Limits, POINTS_MAX, ROWS_MAX, SearchError, Searcher, Series, TOP_MAX, Top,
+    Count, Cursor, Figures, LINES_MAX, Limits, Matrix, MatrixRow, POINTS_MAX, ROWS_MAX, SearchError, Searcher, Series, TOP_MAX, Top,
     Window,
 };

@@ -347,7 +347,9 @@ impl Parser<'_> {
         let values = self.values_of(Some(known.id));
         self.unequal = false;
         let values = values?;
-        let term = Node::Term(known.id, values);
+        // `*` alone fits every value, those without a name too.
+        let any = |value: &Value| matches!(value, Value::Named(pattern) if pattern.source() == "*");
+        let term = if values.iter().any(any) { Node::Has(known.id) } else { Node::Term(known.id, values) };
         Ok(if negated { term.negated() } else { term })
     }
 

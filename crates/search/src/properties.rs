@@ -36,7 +36,7 @@ fn numbers(id: Id) -> BoxedStrategy<Value> {
 }
 
 fn named(id: Id) -> BoxedStrategy<Value> {
-    let globs = ["*", "BAD*", "*o*", "?*a*", "N*"];
+    let globs = ["??*", "BAD*", "*o*", "?*a*", "N*"];
     let fits = |glob: &&str| {
         let pattern = Pattern::glob(glob, Case::Any).unwrap();
         id.names().iter().any(|(_, name)| pattern.matches(name))

@@ -3,6 +3,8 @@
 //! One engine for all searches, with limits on memory, time and how many run at once. Reads only the columns a search
 //! needs, and one state of the log per call.
 
+mod matrix;
+
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -27,6 +29,8 @@ use crate::compile;
 use crate::fault::nearest;
 use crate::fields::{FIELDS, Id, field};
 use crate::print;
+
+pub use matrix::{Matrix, MatrixRow};
 
 /// Most rows of one call; the rest comes by cursor.
 pub const ROWS_MAX: usize = 10_000;
@@ -404,11 +408,36 @@ impl Searcher {
         fields: &[&str],
         n: usize,
     ) -> Result<Vec<Top>, SearchError> {
+        self.tops(|id| search.without(id), window, fields, n).await
+    }
+
+    /// Like `facets`, but every field is counted under the whole search.
+    ///
+    /// # Errors
+    /// When a field cannot be grouped by, a limit is hit or the engine fails.
+    pub async fn breakdown(
+        &self,
+        search: &Search,
+        window: Window,
+        fields: &[&str],
+        n: usize,
+    ) -> Result<Vec<Top>, SearchError> {
+        self.tops(|_| search.clone(), window, fields, n).await
+    }
+
+    /// The most frequent values of several fields, each under its own search.
+    async fn tops(
+        &self,
+        search_for: impl Fn(Id) -> Search,
+        window: Window,
+        fields: &[&str],
+        n: usize,
+    ) -> Result<Vec<Top>, SearchError> {
         let ids = fields.iter().map(|name| groupable(name)).collect::<Result<Vec<Id>, _>>()?;
         self.limited(async {
             let table = (self.inner.table)();
             let mut tops: HashMap<Id, Top> = HashMap::new();
-            for (search, together) in shared_searches(search, &ids) {
+            for (search, together) in shared_searches(&search_for, &ids) {
                 let columns = together.iter().map(|id| group_column(*id)).collect();
                 let groups = groups(self.matching(Arc::clone(&table), &search, window)?, columns, None).await?;
                 for (at, id) in together.into_iter().enumerate() {
@@ -424,7 +453,7 @@ impl Searcher {
             for id in ids {
                 let top = match tops.get(&id) {
                     Some(top) => top.clone(),
-                    None => self.top_in(Arc::clone(&table), &search.without(id), window, id, n).await?,
+                    None => self.top_in(Arc::clone(&table), &search_for(id), window, id, n).await?,
                 };
                 facets.push(top);
             }
@@ -556,14 +585,14 @@ fn is_small(id: Id) -> bool {
 }
 
 /// Small fields that are counted under the same search share one pass over the log.
-fn shared_searches(search: &Search, ids: &[Id]) -> Vec<(Search, Vec<Id>)> {
+fn shared_searches(search_for: impl Fn(Id) -> Search, ids: &[Id]) -> Vec<(Search, Vec<Id>)> {
     let mut shared: Vec<(Search, Vec<Id>)> = Vec::new();
     for id in ids.iter().copied().filter(|id| is_small(*id)) {
-        let reduced = search.without(id);
-        match shared.iter_mut().find(|(known, _)| *known == reduced) {
+        let own = search_for(id);
+        match shared.iter_mut().find(|(known, _)| *known == own) {
             Some((_, together)) if together.contains(&id) => {}
             Some((_, together)) => together.push(id),
-            None => shared.push((reduced, vec![id])),
+            None => shared.push((own, vec![id])),
         }
     }
     shared

@@ -93,6 +93,8 @@ pub(crate) fn event(numbers: &mut Numbers) -> Event {
         upstream: numbers.text(TEXTS),
         upstream_latency_micros: numbers.pick(&[None, Some(300), Some(50_000)]),
         attempts: numbers.pick(&[0, 1, 255]),
+        key: numbers.text(TEXTS),
+        update: numbers.text(TEXTS),
         latency_micros: numbers.pick(&[0, 300, 1_000, 50_000, u32::MAX]),
         query_size: numbers.pick(&[0, 40, 512]),
         reply_size: numbers.pick(&[0, 100, 1_232, 65_535]),

@@ -4,6 +4,7 @@
 //! itself (status, metrics) is handed in by the binary as functions.
 
 mod assets;
+mod codes;
 mod log;
 mod openapi;
 mod problem;
@@ -21,6 +22,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
+pub use codes::{code_entry, code_range, ede_info, registry};
 pub use openapi::document as openapi_document;
 pub use problem::Fault;
 pub use rows::event_row;
@@ -50,7 +52,9 @@ pub struct Desk {
 pub fn router(desk: Desk) -> Router {
     let guarded = Router::new()
         .route("/status", get(log::status))
-        .route("/codes", get(log::codes))
+        .route("/codes", get(codes::codes))
+        .route("/codes/matrix", get(codes::matrix))
+        .route("/codes/{code}", get(codes::code))
         .route("/fields", get(log::fields))
         .route("/log/rows", get(log::rows))
         .route("/log/rows/{id}", get(log::row))

@@ -3,27 +3,26 @@
 use std::time::Instant;
 
 use api::{
-    CheckReply, CodeEntry, Count, Facet, FacetsReply, FacetsRequest, FieldEntry, Figures, LogScope, Range, RowsReply,
+    CheckReply, Count, Facet, FacetsReply, FacetsRequest, FieldEntry, Figures, LogScope, Range, RowsReply,
     RowsRequest, SeriesLine, SeriesReply, SeriesRequest, Status, Summary, TopReply, TopRequest,
 };
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
 use search::{Search, Window};
-use wire::code::CODES;
 
 use crate::Desk;
 use crate::problem::{Fault, search_fault};
 use crate::rows::{cursor, detail, event_row, id, instant_text};
 
-type Reply<T> = Result<Json<T>, Fault>;
+pub(crate) type Reply<T> = Result<Json<T>, Fault>;
 
 /// Range searched when a request names none.
 const FROM_DEFAULT: &str = "now-1h";
 /// Points of a series when a request does not say.
-const POINTS_DEFAULT: u32 = 240;
+pub(crate) const POINTS_DEFAULT: u32 = 240;
 /// Values of a facet or top list when a request does not say.
-const TOP_DEFAULT: u32 = 10;
+pub(crate) const TOP_DEFAULT: u32 = 10;
 /// Most facets in one request.
 const FACETS_MAX: usize = 16;
 
@@ -32,7 +31,7 @@ pub(crate) fn parse(text: &str) -> Result<Search, Fault> {
     search::parse(text).map_err(|faults| Fault::search(&faults))
 }
 
-fn window(desk: &Desk, from: Option<&str>, to: Option<&str>) -> Result<Window, Fault> {
+pub(crate) fn window(desk: &Desk, from: Option<&str>, to: Option<&str>) -> Result<Window, Fault> {
     let now = (desk.now_micros)();
     let read = |text: &str| search::instant(text, now).map_err(Fault::value);
     let window = Window { from: read(from.unwrap_or(FROM_DEFAULT))?, to: read(to.unwrap_or("now"))? };
@@ -42,15 +41,15 @@ fn window(desk: &Desk, from: Option<&str>, to: Option<&str>) -> Result<Window, F
     Ok(window)
 }
 
-fn range(window: Window) -> Range {
+pub(crate) fn range(window: Window) -> Range {
     Range { from: instant_text(window.from), to: instant_text(window.to) }
 }
 
-fn took_ms(since: Instant) -> f64 {
+pub(crate) fn took_ms(since: Instant) -> f64 {
     (since.elapsed().as_secs_f64() * 1e5).round() / 100.0
 }
 
-fn count(count: &search::Count) -> Count {
+pub(crate) fn count(count: &search::Count) -> Count {
     Count {
         value: count.value.clone().unwrap_or_default(),
         number: count.code.map(wire::code::Code::number),
@@ -59,24 +58,15 @@ fn count(count: &search::Count) -> Count {
     }
 }
 
+pub(crate) fn line((value, counts): &(search::Count, Vec<u64>)) -> SeriesLine {
+    let (value, counts) = (count(value), counts.clone());
+    SeriesLine { value: value.value, number: value.number, family: value.family, total: value.count, counts }
+}
+
 /// `GET /status`.
 #[utoipa::path(get, path = "/api/v1/status", responses((status = 200, body = Status)))]
 pub(crate) async fn status(State(desk): State<Desk>) -> Json<Status> {
     Json((desk.status)())
-}
-
-/// `GET /codes`.
-#[utoipa::path(get, path = "/api/v1/codes", responses((status = 200, body = Vec<CodeEntry>)))]
-pub(crate) async fn codes() -> Json<Vec<CodeEntry>> {
-    let entry = |info: &wire::code::CodeInfo| CodeEntry {
-        name: info.name.to_owned(),
-        number: info.code.number(),
-        place: info.place.to_owned(),
-        rfc: info.rfc.to_owned(),
-        meaning: info.meaning.to_owned(),
-        family: info.family.name().to_owned(),
-    };
-    Json(CODES.iter().map(entry).collect())
 }
 
 /// `GET /fields`.
@@ -136,11 +126,6 @@ pub(crate) async fn series(State(desk): State<Desk>, Query(request): Query<Serie
     let points = request.points.unwrap_or(POINTS_DEFAULT).clamp(1, api::POINTS_MAX) as usize;
     let by = request.by.as_deref().unwrap_or("code");
     let found = desk.searcher.series(&search, window, by, points).await?;
-    let line = |(value, counts): &(search::Count, Vec<u64>)| {
-        let value = count(value);
-        let counts = counts.clone();
-        SeriesLine { value: value.value, number: value.number, family: value.family, total: value.count, counts }
-    };
     Ok(Json(SeriesReply {
         range: range(window),
         step_ms: found.step_micros / 1000,

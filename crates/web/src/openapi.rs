@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use crate::{log, session, tail};
+use crate::{codes, log, session, tail};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,7 +16,9 @@ use crate::{log, session, tail};
         session::sign_in,
         session::sign_out,
         log::status,
-        log::codes,
+        codes::codes,
+        codes::matrix,
+        codes::code,
         log::fields,
         log::rows,
         log::row,

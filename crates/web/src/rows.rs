@@ -57,6 +57,8 @@ pub fn event_row(row: &Row) -> EventRow {
         upstream: row.upstream.clone(),
         upstream_latency_ms: row.upstream_latency_micros.map(millis),
         attempts: row.attempts,
+        key: row.key.clone(),
+        update: row.update.clone(),
         latency_ms: millis(row.latency_micros),
         query_size: row.query_size,
         reply_size: row.reply_size,

@@ -4,8 +4,12 @@
 //! A reply can carry a code in four places (header, header + OPT, TSIG error, TKEY error). This module names
 //! the codes and derives the one a person filters on; it does not know how a code came to be sent.
 
+mod table;
+
 use std::borrow::Cow;
 use std::fmt;
+
+pub use table::{CODES, RANGES};
 
 /// A return code as a person sees it: derived once from the four places on the wire, then stored.
 ///
@@ -116,7 +120,7 @@ impl Code {
         CODES.iter().find(|info| info.code == self)
     }
 
-    /// Reads a mnemonic (any case) or `CODE4001`. Numbers are for the caller: 16 has two meanings.
+    /// Reads a mnemonic (any case, so `NXDomain` too) or `CODE4001`. Numbers are for the caller: 16 has two meanings.
     #[must_use]
     pub fn from_name(text: &str) -> Option<Code> {
         if let Some(info) = CODES.iter().find(|info| info.name.eq_ignore_ascii_case(text)) {
@@ -178,6 +182,152 @@ impl Family {
     }
 }
 
+/// A place on the wire that can carry a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Place {
+    /// The four bits of the header.
+    Header,
+    /// Header and OPT record together: twelve bits (RFC 6891 §6.1.3).
+    Opt,
+    /// The Error field of a TSIG record (RFC 8945 §4.2).
+    Tsig,
+    /// The Error field of a TKEY record (RFC 2930 §2.6).
+    Tkey,
+}
+
+impl Place {
+    /// Every place.
+    pub const ALL: &[Place] = &[Self::Header, Self::Opt, Self::Tsig, Self::Tkey];
+
+    /// As people say it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Header => "header",
+            Self::Opt => "header + OPT",
+            Self::Tsig => "TSIG error",
+            Self::Tkey => "TKEY error",
+        }
+    }
+
+    /// The log's column that keeps what stood there.
+    #[must_use]
+    pub const fn column(self) -> &'static str {
+        match self {
+            Self::Header => "rcode_header",
+            Self::Opt => "rcode",
+            Self::Tsig => "tsig_error",
+            Self::Tkey => "tkey_error",
+        }
+    }
+}
+
+/// A place together with what a reader of the header alone sees there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Placed {
+    /// The place.
+    pub place: Place,
+    /// RCODE of the header, 4 bits.
+    pub header: u8,
+}
+
+impl Placed {
+    /// What the header alone seems to say: `YXRRSET` for BADCOOKIE.
+    #[must_use]
+    pub fn header_code(self) -> Code {
+        Code(u16::from(self.header))
+    }
+}
+
+/// Whether a reply with a code is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signing {
+    /// If the request was.
+    AsRequest,
+    /// Never: the request could not be read far enough to be verified.
+    Never,
+    /// Always: the code says that key and MAC were right.
+    Always,
+    /// Not when it stands in TSIG, where no shared secret is known to exist.
+    NotInTsig,
+    /// As the TSIG error beside it says, else as the request was.
+    ByError,
+}
+
+impl Signing {
+    /// As people say it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::AsRequest => "if the request was signed",
+            Self::Never => "no",
+            Self::Always => "yes",
+            Self::NotInTsig => "not as a TSIG error; as a TKEY error, if the request was signed",
+            Self::ByError => "as the TSIG error beside it says; without one, if the request was signed",
+        }
+    }
+}
+
+/// Who can make a code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Emitter {
+    /// This server itself.
+    Nameward,
+    /// The resolver it asks.
+    Upstream,
+    /// A server that holds the zone.
+    Authority,
+}
+
+impl Emitter {
+    /// The word used in API and page.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Nameward => "nameward",
+            Self::Upstream => "upstream",
+            Self::Authority => "authority",
+        }
+    }
+}
+
+/// What kind of statement a code is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Kind {
+    /// All went well.
+    Success,
+    /// A fact about the name or the data.
+    Fact,
+    /// Somebody decided so.
+    Policy,
+    /// Something is wrong, with the message, a server or the way between.
+    Fault,
+}
+
+impl Kind {
+    /// The word used in API and page.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Fact => "fact",
+            Self::Policy => "policy",
+            Self::Fault => "fault",
+        }
+    }
+
+    /// As people say it.
+    #[must_use]
+    pub const fn about(self) -> &'static str {
+        match self {
+            Self::Success => "a success",
+            Self::Fact => "a fact about the name",
+            Self::Policy => "a decision of policy",
+            Self::Fault => "a fault",
+        }
+    }
+}
+
 /// One row of the registry.
 #[derive(Debug)]
 pub struct CodeInfo {
@@ -185,198 +335,88 @@ pub struct CodeInfo {
     pub code: Code,
     /// Mnemonic in capitals.
     pub name: &'static str,
-    /// Where it travels: `header`, `header + OPT`, `TSIG error`, `TKEY error`, `TSIG or TKEY error`.
-    pub place: &'static str,
-    /// Defining documents.
+    /// Mnemonic as the IANA registry writes it, such as `NXDomain`.
+    pub mixed: &'static str,
+    /// Where it travels, the usual place first.
+    pub places: &'static [Placed],
+    /// Whether the reply is signed.
+    pub signing: Signing,
+    /// Defining documents with sections.
     pub rfc: &'static str,
     /// One sentence: what it means.
     pub meaning: &'static str,
+    /// When this server sends it.
+    pub sent: &'static str,
+    /// Who can make it.
+    pub emitters: &'static [Emitter],
+    /// Transports it can occur on, by their names.
+    pub transports: &'static [&'static str],
+    /// Usual causes, the most likely first.
+    pub causes: &'static [&'static str],
+    /// What an operator should do next.
+    pub next: &'static [&'static str],
     /// Colour family.
     pub family: Family,
+    /// What kind of statement it is.
+    pub kind: Kind,
 }
 
-const fn row(
-    code: Code,
-    name: &'static str,
-    place: &'static str,
-    rfc: &'static str,
-    family: Family,
-    meaning: &'static str,
-) -> CodeInfo {
-    CodeInfo { code, name, place, rfc, meaning, family }
+impl CodeInfo {
+    /// Its places in one phrase, such as `TSIG error or TKEY error`.
+    #[must_use]
+    pub fn place(&self) -> String {
+        let names: Vec<&str> = self.places.iter().map(|placed| placed.place.name()).collect();
+        names.join(" or ")
+    }
+
+    /// Whether it can stand there.
+    #[must_use]
+    pub fn travels_in(&self, place: Place) -> bool {
+        self.places.iter().any(|placed| placed.place == place)
+    }
 }
 
-/// Every named code in the order of the table: by number, `BADVERS` before `BADSIG`.
-pub static CODES: &[CodeInfo] = &[
-    row(
-        Code::NOERROR,
-        "NOERROR",
-        "header",
-        "RFC 1035",
-        Family::Answered,
-        "The question was answered, or the name has no data of this type.",
-    ),
-    row(
-        Code::FORMERR,
-        "FORMERR",
-        "header",
-        "RFC 1035, RFC 6891",
-        Family::Malformed,
-        "The server could not make sense of the message.",
-    ),
-    row(
-        Code::SERVFAIL,
-        "SERVFAIL",
-        "header",
-        "RFC 1035, RFC 8914",
-        Family::ServerTrouble,
-        "The server tried and failed; the extended error says why.",
-    ),
-    row(
-        Code::NXDOMAIN,
-        "NXDOMAIN",
-        "header",
-        "RFC 1035, RFC 8020",
-        Family::NameMissing,
-        "The name does not exist, nor does anything below it.",
-    ),
-    row(
-        Code::NOTIMP,
-        "NOTIMP",
-        "header",
-        "RFC 1035",
-        Family::ServerTrouble,
-        "The server does not offer this kind of operation.",
-    ),
-    row(
-        Code::REFUSED,
-        "REFUSED",
-        "header",
-        "RFC 1035, RFC 8914",
-        Family::Refused,
-        "The server will not answer this client or this question.",
-    ),
-    row(
-        Code::YXDOMAIN,
-        "YXDOMAIN",
-        "header",
-        "RFC 2136, RFC 6672",
-        Family::Security,
-        "A name exists that the update said must not, or a DNAME rewrite grew too long.",
-    ),
-    row(
-        Code::YXRRSET,
-        "YXRRSET",
-        "header",
-        "RFC 2136",
-        Family::Security,
-        "A record set exists that the update said must not.",
-    ),
-    row(
-        Code::NXRRSET,
-        "NXRRSET",
-        "header",
-        "RFC 2136",
-        Family::Security,
-        "A record set that the update counts on does not exist.",
-    ),
-    row(
-        Code::NOTAUTH,
-        "NOTAUTH",
-        "header",
-        "RFC 2136, RFC 8945",
-        Family::Refused,
-        "The server is not authoritative for the zone, or the signature was not accepted.",
-    ),
-    row(
-        Code::NOTZONE,
-        "NOTZONE",
-        "header",
-        "RFC 2136",
-        Family::Security,
-        "A name in the update lies outside its zone.",
-    ),
-    row(
-        Code::DSOTYPENI,
-        "DSOTYPENI",
-        "header",
-        "RFC 8490",
-        Family::Security,
-        "The session asked for a DSO operation the server does not know.",
-    ),
-    row(
-        Code::BADVERS,
-        "BADVERS",
-        "header + OPT",
-        "RFC 6891",
-        Family::Malformed,
-        "The client speaks an EDNS version the server does not.",
-    ),
-    row(
-        Code::BADSIG,
-        "BADSIG",
-        "TSIG or TKEY error",
-        "RFC 8945",
-        Family::Security,
-        "The signature does not fit the message and key.",
-    ),
-    row(
-        Code::BADKEY,
-        "BADKEY",
-        "TSIG or TKEY error",
-        "RFC 8945, RFC 2930",
-        Family::Security,
-        "The key or its algorithm is unknown to the server.",
-    ),
-    row(
-        Code::BADTIME,
-        "BADTIME",
-        "TSIG or TKEY error",
-        "RFC 8945",
-        Family::Security,
-        "The signature's time is too far from the server's clock.",
-    ),
-    row(
-        Code::BADMODE,
-        "BADMODE",
-        "TKEY error",
-        "RFC 2930",
-        Family::Security,
-        "The server does not offer this way of making keys.",
-    ),
-    row(
-        Code::BADNAME,
-        "BADNAME",
-        "TKEY error",
-        "RFC 2930",
-        Family::Security,
-        "The key name exists already, or the key to delete does not.",
-    ),
-    row(
-        Code::BADALG,
-        "BADALG",
-        "TKEY error",
-        "RFC 2930",
-        Family::Security,
-        "The server lacks the algorithm the key was asked for.",
-    ),
-    row(
-        Code::BADTRUNC,
-        "BADTRUNC",
-        "TSIG error",
-        "RFC 8945",
-        Family::Security,
-        "The signature is right but shorter than the server allows.",
-    ),
-    row(
-        Code::BADCOOKIE,
-        "BADCOOKIE",
-        "header + OPT",
-        "RFC 7873, RFC 9018",
-        Family::Malformed,
-        "The server wants a valid cookie before it answers.",
-    ),
-];
+/// What is known of numbers without a name.
+#[derive(Debug)]
+pub struct RangeInfo {
+    /// First number.
+    pub first: u16,
+    /// Last number.
+    pub last: u16,
+    /// `unassigned`, `private use`, `reserved`.
+    pub name: &'static str,
+    /// Defining document with section.
+    pub rfc: &'static str,
+    /// One or two sentences: what such a number means.
+    pub meaning: &'static str,
+    /// Usual causes.
+    pub causes: &'static [&'static str],
+    /// What an operator should do next.
+    pub next: &'static [&'static str],
+}
+
+/// What the registry says of a number.
+#[derive(Clone, Copy, Debug)]
+pub enum Described {
+    /// A named code.
+    Named(&'static CodeInfo),
+    /// A number without a name.
+    Range(&'static RangeInfo),
+}
+
+/// Explains a number: two codes for 16, one code or one range for every other.
+#[must_use]
+pub fn describe(number: u16) -> Vec<Described> {
+    let named: Vec<Described> =
+        CODES.iter().filter(|info| info.code.number() == number).map(Described::Named).collect();
+    if named.is_empty() { range(number).map(Described::Range).into_iter().collect() } else { named }
+}
+
+/// The range of numbers without a name that this one lies in; `None` for named ones.
+#[must_use]
+pub fn range(number: u16) -> Option<&'static RangeInfo> {
+    RANGES.iter().find(|range| (range.first..=range.last).contains(&number))
+}
 
 #[cfg(test)]
 mod tests {
@@ -407,9 +447,91 @@ mod tests {
     }
 
     #[test]
+    fn every_number_is_explained_exactly_once() {
+        for number in 0..=u16::MAX {
+            let named = CODES.iter().filter(|info| info.code.number() == number).count();
+            let ranges = RANGES.iter().filter(|range| (range.first..=range.last).contains(&number)).count();
+            assert_eq!((named > 0, ranges), (named > 0, usize::from(named == 0)), "{number}");
+            assert_eq!(describe(number).len(), if number == 16 { 2 } else { 1 }, "{number}");
+        }
+        let told = |number| match describe(number)[0] {
+            Described::Named(info) => info.name,
+            Described::Range(range) => range.name,
+        };
+        for (number, name) in [
+            (0, "NOERROR"),
+            (11, "DSOTYPENI"),
+            (12, "unassigned"),
+            (15, "unassigned"),
+            (23, "BADCOOKIE"),
+            (24, "unassigned"),
+            (3840, "unassigned"),
+            (3841, "private use"),
+            (4095, "private use"),
+            (4096, "unassigned"),
+            (65_534, "unassigned"),
+            (65_535, "reserved"),
+        ] {
+            assert_eq!(told(number), name, "{number}");
+        }
+    }
+
+    #[test]
+    fn the_table_is_in_order_and_says_everything() {
+        assert_eq!(CODES.len(), 21);
+        assert!(CODES.is_sorted_by_key(|info| (info.code.number(), info.code.key())));
+        for info in CODES {
+            let name = info.name;
+            assert!(info.mixed.eq_ignore_ascii_case(name), "{name}");
+            assert!(!info.places.is_empty() && !info.emitters.is_empty() && !info.transports.is_empty(), "{name}");
+            assert!((2..=5).contains(&info.causes.len()) && (1..=4).contains(&info.next.len()), "{name}");
+            assert!(info.rfc.starts_with("RFC ") && info.rfc.contains('§'), "{name}");
+            let sentences = [info.meaning, info.sent].into_iter().chain(info.causes.iter().chain(info.next).copied());
+            for sentence in sentences {
+                assert!(sentence.ends_with('.') && !sentence.contains("  "), "{name}: {sentence}");
+                assert!(sentence.starts_with(|c: char| c.is_uppercase()), "{name}: {sentence}");
+            }
+            for placed in info.places {
+                let lower = (info.code.number() & 0xf) as u8;
+                let expected = match placed.place {
+                    Place::Header | Place::Opt => lower,
+                    Place::Tsig => 9,
+                    Place::Tkey => 0,
+                };
+                assert_eq!(placed.header, expected, "{name}");
+                assert_eq!(placed.place == Place::Header, info.code.number() <= 15, "{name}");
+            }
+        }
+        for range in RANGES {
+            assert!(range.meaning.ends_with('.') && !range.causes.is_empty() && !range.next.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_reader_of_the_header_alone_is_misled() {
+        let seen = |code: Code| {
+            let info = code.info().unwrap();
+            info.places.iter().map(|placed| placed.header_code().to_string()).collect::<Vec<_>>().join(" ")
+        };
+        for (code, expected) in [
+            (Code::BADCOOKIE, "YXRRSET"),
+            (Code::BADVERS, "NOERROR"),
+            (Code::BADSIG, "NOTAUTH NOERROR"),
+            (Code::BADTRUNC, "NOTAUTH"),
+            (Code::BADMODE, "NOERROR"),
+            (Code::NOTZONE, "NOTZONE"),
+        ] {
+            assert_eq!(seen(code), expected);
+        }
+        assert_eq!(Code::BADSIG.info().unwrap().place(), "TSIG error or TKEY error");
+        assert!(Code::BADCOOKIE.info().unwrap().travels_in(Place::Opt));
+    }
+
+    #[test]
     fn names_are_read_back() {
         for info in CODES {
             assert_eq!(Code::from_name(&info.name.to_lowercase()), Some(info.code));
+            assert_eq!(Code::from_name(info.mixed), Some(info.code));
             assert_eq!(info.code.name(), info.name);
             assert_eq!(Code::from_key(info.code.key()), info.code);
         }

@@ -44,6 +44,8 @@ pub fn event(number: u64, time_micros: i64) -> Event {
         upstream: some(["udp://192.0.2.53:53", "tcp://192.0.2.54:53"][pick(2)], 3),
         upstream_latency_micros: number.is_multiple_of(3).then_some(small.into()),
         attempts: (number % 3) as u8,
+        key: number.is_multiple_of(5).then(|| format!("key{}.example", number % 2).into()),
+        update: number.is_multiple_of(10).then(|| format!("add host{number}.example A").into()),
         latency_micros: small.into(),
         query_size: 40 + small % 100,
         reply_size: small,
