@@ -15,6 +15,7 @@ mod order;
 mod proof;
 mod rdata;
 pub mod set;
+mod text;
 pub mod transfer;
 pub mod tree;
 pub mod update;
@@ -24,3 +25,6 @@ pub use lookup::{Answer, Kind};
 pub use set::{Held, Keeper, Loaded, Role, State, Zones};
 pub use tree::{Rrset, Zone};
 pub use wire::message::Record;
+
+#[cfg(test)]
+mod testing;
