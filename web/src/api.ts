@@ -375,7 +375,11 @@ export const api = {
     await request(`${BASE}/session`, { method: "DELETE" });
   },
   status: (signal?: AbortSignal) => get<Status>("/status", {}, signal),
-  codes: (signal?: AbortSignal) => get<CodeEntry[]>("/codes", {}, signal),
+  codes: (signal?: AbortSignal) => get<CodesReply>("/codes", {}, signal),
+  code: (scope: Scope, code: string, more: { points?: number; n?: number; rows?: number }, signal?: AbortSignal) =>
+    get<CodeReply>(`/codes/${encodeURIComponent(code)}`, { ...scope, ...more }, signal),
+  matrix: (scope: Scope, by: string, n: number, signal?: AbortSignal) =>
+    get<MatrixReply>("/codes/matrix", { ...scope, by, n }, signal),
   fields: (signal?: AbortSignal) => get<FieldEntry[]>("/fields", {}, signal),
   rows: (scope: Scope, more: { limit?: number; cursor?: string }, signal?: AbortSignal) =>
     get<RowsReply>("/log/rows", { ...scope, ...more }, signal),

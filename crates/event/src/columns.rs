@@ -9,7 +9,7 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     ArrayRef, FixedSizeBinaryBuilder, ListBuilder, RecordBatch, StringBuilder, StringDictionaryBuilder,
-    TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
+    TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, UInt16Type};
 
@@ -18,6 +18,9 @@ use wire::code::Code;
 
 /// Version of the schema below, written into every file.
 pub const SCHEMA_VERSION: u32 = 2;
+
+/// Columns of each version of the schema, from version 1 on: each is the one before with columns added at its end.
+const COLUMNS: [usize; SCHEMA_VERSION as usize] = [33, 35];
 
 /// Bytes of a stored client address.
 pub(crate) const ADDRESS_LEN: i32 = 16;
@@ -71,6 +74,29 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
 #[must_use]
 pub fn schema() -> SchemaRef {
     Arc::clone(&SCHEMA)
+}
+
+/// The schema as it was in this version; `None` for versions we do not know.
+#[must_use]
+pub fn schema_of(version: u32) -> Option<SchemaRef> {
+    let columns = *COLUMNS.get(usize::try_from(version.checked_sub(1)?).ok()?)?;
+    let fields: Vec<Arc<Field>> = SCHEMA.fields().iter().take(columns).cloned().collect();
+    Some(Arc::new(Schema::new(fields)))
+}
+
+/// A batch of any version in the present schema: columns that came later are empty. `None` when its columns are those of
+/// no version.
+#[must_use]
+pub fn upgrade(batch: &RecordBatch) -> Option<RecordBatch> {
+    let found = batch.schema();
+    let ours = SCHEMA.fields();
+    let known = COLUMNS.contains(&found.fields().len());
+    if !known || found.fields().iter().zip(ours.iter()).any(|(theirs, ours)| theirs != ours) {
+        return None;
+    }
+    let later = ours.iter().skip(found.fields().len());
+    let empty = later.map(|field| new_null_array(field.data_type(), batch.num_rows()));
+    RecordBatch::try_new(schema(), batch.columns().iter().cloned().chain(empty).collect()).ok()
 }
 
 /// The 16 bytes an address is stored as.

@@ -10,7 +10,7 @@ mod words;
 
 pub use about::column_about;
 pub use arrow::array::RecordBatch as Batch;
-pub use columns::{Builder, SCHEMA_VERSION, address_bytes, address_from_bytes, reg_domain, schema};
+pub use columns::{Builder, SCHEMA_VERSION, address_bytes, address_from_bytes, reg_domain, schema, schema_of, upgrade};
 pub use row::{NotEvents, Row, rows};
 pub use words::{Action, CacheState, Flags, Outcome, Transport};
 

@@ -288,3 +288,26 @@ fn addresses_are_sixteen_bytes_and_come_back() {
         assert_eq!(event::address_from_bytes(event::address_bytes(address)), address.to_canonical());
     }
 }
+
+#[test]
+fn batches_of_every_version_are_read() {
+    let events = [plain(), Event { key: Some("ddns.example".into()), update: Some("add a".into()), ..plain() }];
+    let now = batch(&events, 7);
+    assert_eq!(event::upgrade(&now).as_ref(), Some(&now));
+    let first = event::schema_of(1).unwrap();
+    assert_eq!((first.fields().len(), first.fields().last().unwrap().name().as_str()), (33, "reply_size"));
+    assert_eq!(event::schema_of(event::SCHEMA_VERSION), Some(event::schema()));
+    assert_eq!((event::schema_of(0), event::schema_of(event::SCHEMA_VERSION + 1)), (None, None));
+
+    let old = now.project(&(0..33).collect::<Vec<_>>()).unwrap();
+    assert_eq!(old.schema(), first);
+    let read = event::rows(&event::upgrade(&old).unwrap()).unwrap();
+    let expect: Vec<Row> =
+        event::rows(&now).unwrap().into_iter().map(|row| Row { key: None, update: None, ..row }).collect();
+    assert_eq!(read, expect);
+
+    // Columns of no version: one too few, and two exchanged.
+    assert_eq!(event::upgrade(&now.project(&(0..32).collect::<Vec<_>>()).unwrap()), None);
+    let exchanged: Vec<usize> = [1, 0].into_iter().chain(2..33).collect();
+    assert_eq!(event::upgrade(&now.project(&exchanged).unwrap()), None);
+}

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
-use crate::{client, demo, reference, serve};
+use crate::{client, code, demo, reference, serve};
 
 /// Exit code when nothing was found.
 const NOTHING_FOUND: u8 = 3;
@@ -44,6 +44,9 @@ enum Command {
     /// Show events as they happen
     #[command(after_help = SEARCH_HELP)]
     Tail(TailArgs),
+    /// Explain return codes and extended errors
+    #[command(after_help = CODE_HELP)]
+    Code(CodeArgs),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -70,6 +73,26 @@ Searches:
   action:block list:ads ede:blocked
 
 Exit status: 0 found, 3 nothing found, 1 failed, 2 said wrongly.";
+
+const CODE_HELP: &str = "\
+Examples:
+  nameward code                  every return code
+  nameward code BADTRUNC         one: what it means, why it comes, what to do next
+  nameward code 16               both codes with this number
+  nameward code ede              every extended error
+  nameward code ede 15           one of them, by number or name
+
+Exit status: 0 explained, 2 no such code.";
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct CodeArgs {
+    /// Names or numbers of codes, or `ede` and the number or name of an extended error; the list when left out
+    #[arg(value_name = "CODE")]
+    pub(crate) what: Vec<String>,
+    /// One JSON object a line
+    #[arg(long)]
+    pub(crate) json: bool,
+}
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct DemoArgs {
@@ -195,6 +218,7 @@ fn dispatch(args: &Args) -> anyhow::Result<Ended> {
         Command::Demo(demo) => demo::demo(demo).map(|()| Ended::Done),
         Command::Search(search) => client::search(search, &states(args)),
         Command::Tail(tail) => client::tail(tail, &states(args)),
+        Command::Code(code) => code::code(code),
         Command::Config(ConfigCommand::Default) => print(&config::default_file()).map(|()| Ended::Done),
         Command::Config(ConfigCommand::Check) => match load(args)? {
             Some((config, file)) => {

@@ -4,6 +4,7 @@
 
 mod cli;
 mod client;
+mod code;
 pub mod config;
 mod demo;
 mod door;

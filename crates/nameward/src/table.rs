@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use api::EventRow;
+use wire::code::Family;
 
 /// Narrowest line laid out; narrower terminals wrap.
 const WIDTH_MIN: usize = 80;
@@ -60,16 +61,21 @@ fn action(row: &EventRow) -> String {
     }
 }
 
-/// The terminal's colour for the family of a row's code.
+/// The terminal's colour for the family of a row's code; for families of a newer server, that of the last.
 fn paint(row: &EventRow) -> &'static str {
-    match row.code_family.as_deref() {
-        Some("answered") => "\x1b[34m",
-        Some("name_missing") => "\x1b[33m",
-        Some("server_trouble") => "\x1b[31m",
-        Some("refused") => "\x1b[35m",
-        Some("malformed") => "\x1b[36m",
-        Some(_) => "\x1b[32m",
-        None => "\x1b[2m",
+    let Some(name) = row.code_family.as_deref() else { return "\x1b[2m" };
+    family_paint(Family::ALL.iter().copied().find(|family| family.name() == name).unwrap_or(Family::Security))
+}
+
+/// The terminal's colour for a family of codes.
+pub(crate) fn family_paint(family: Family) -> &'static str {
+    match family {
+        Family::Answered => "\x1b[34m",
+        Family::NameMissing => "\x1b[33m",
+        Family::ServerTrouble => "\x1b[31m",
+        Family::Refused => "\x1b[35m",
+        Family::Malformed => "\x1b[36m",
+        Family::Security => "\x1b[32m",
     }
 }
 

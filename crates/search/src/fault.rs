@@ -46,7 +46,8 @@ impl std::fmt::Display for Fault {
 }
 
 /// The word most like `word`, any case, when one is near enough to have been meant.
-pub(crate) fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+#[must_use]
+pub fn nearest<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     if word.is_empty() || word.len() > NEAREST_BYTES_MAX {
         return None;
     }

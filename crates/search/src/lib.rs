@@ -30,7 +30,7 @@ mod run_tests;
 mod sample;
 
 pub use ast::Search;
-pub use fault::{Fault, caret};
+pub use fault::{Fault, caret, nearest};
 pub use fields::{FIELDS, Field, field};
 pub use moment::instant;
 pub use parser::{NESTING_MAX, REGEXES_MAX, TEXT_BYTES_MAX, VALUES_MAX, parse};

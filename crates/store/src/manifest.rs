@@ -54,6 +54,13 @@ pub(crate) struct Entry {
     pub(crate) bytes: u64,
     /// Checksum of the whole file.
     pub(crate) crc: u32,
+    /// Version of the schema it was written in. Manifests that do not say are from the time of the first.
+    #[serde(default = "first_version")]
+    pub(crate) schema_version: u32,
+}
+
+fn first_version() -> u32 {
+    1
 }
 
 impl Default for Manifest {
@@ -122,6 +129,7 @@ mod tests {
             seq_max: 8,
             bytes: 9,
             crc: 10,
+            schema_version: event::SCHEMA_VERSION,
         };
         Manifest { version: 3, next_seq: 9, wal_done: 4, segments: vec![entry], ..Manifest::default() }
     }
@@ -132,6 +140,14 @@ mod tests {
         assert!(matches!(load(folder.path()), Err(Unreadable::Missing)));
         sample().save(&Disk::default(), folder.path()).unwrap();
         assert_eq!(load(folder.path()).unwrap(), sample());
+    }
+
+    #[test]
+    fn segments_of_the_first_manifests_are_of_the_first_version() {
+        let mut old = serde_json::to_value(sample()).unwrap();
+        old["segments"][0].as_object_mut().unwrap().remove("schema_version");
+        let read: Manifest = serde_json::from_value(old).unwrap();
+        assert_eq!(read.segments[0].schema_version, 1);
     }
 
     #[test]

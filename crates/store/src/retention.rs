@@ -61,6 +61,7 @@ mod tests {
             seq_max: at as u64,
             bytes,
             crc: 0,
+            schema_version: event::SCHEMA_VERSION,
         };
         let entries: Vec<Entry> = segments.iter().enumerate().map(entry).collect();
         let now_micros = now_hour * HOUR_MICROS + HOUR_MICROS / 2;

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use parquet::file::reader::ChunkReader;
 use parquet::schema::types::ColumnPath;
@@ -139,6 +139,7 @@ pub(crate) fn write(
         seq_max: order.seq_max,
         bytes,
         crc,
+        schema_version: event::SCHEMA_VERSION,
     })
 }
 
@@ -275,37 +276,43 @@ pub fn check_segment_bytes(bytes: Vec<u8>) -> Result<(), String> {
     check_footer(&Bytes::from(bytes)).map(|_| ())
 }
 
-/// Files are read by our schema, which must fit their columns, not by the copy of it that they carry for other
-/// programs: its reader panics on a damaged one.
-fn reader_options() -> ArrowReaderOptions {
-    ArrowReaderOptions::new().with_schema(event::schema())
-}
-
 /// What the footer of a good segment says.
 pub(crate) struct Footer {
     pub(crate) source: Source,
     pub(crate) rows: u64,
+    pub(crate) schema_version: u32,
+}
+
+/// The value a segment's footer has for a key.
+fn said<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
+    let mut pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    pairs.find(|pair| pair.key == key).and_then(|pair| pair.value.as_deref())
+}
+
+/// Reads the footer. Files are read by our schema of their version, which must fit their columns, not by the copy of it
+/// that they carry for other programs: its reader panics on a damaged one.
+fn load<R: ChunkReader>(reader: &R) -> Result<(ArrowReaderMetadata, u32), String> {
+    let metadata = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
+    let metadata = metadata.parse_and_finish(reader).map_err(|error| error.to_string())?;
+    let version = said(&metadata, KEY_SCHEMA).and_then(|version| version.parse().ok());
+    let known = version.and_then(|version| Some((version, event::schema_of(version)?)));
+    let (version, schema) = known.ok_or("it does not say that it is a segment of a version we know")?;
+    let options = ArrowReaderOptions::new().with_schema(schema);
+    let loaded = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|error| error.to_string())?;
+    Ok((loaded, version))
 }
 
 pub(crate) fn check_footer<R: ChunkReader>(reader: &R) -> Result<Footer, String> {
-    let options = reader_options().with_page_index_policy(PageIndexPolicy::Skip);
-    let loaded = ArrowReaderMetadata::load(reader, options).map_err(|error| error.to_string())?;
+    let (loaded, schema_version) = load(reader)?;
     let metadata: &ParquetMetaData = loaded.metadata();
-    let said = |key: &str| {
-        let mut pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
-        pairs.find(|pair| pair.key == key).and_then(|pair| pair.value.as_deref())
-    };
-    if said(KEY_SCHEMA) != Some(event::SCHEMA_VERSION.to_string().as_str()) {
-        return Err("it does not say that it is a segment of this version".to_owned());
-    }
-    let source = said(KEY_SOURCE).and_then(Source::read).ok_or("it does not say where its rows came from")?;
+    let source = said(metadata, KEY_SOURCE).and_then(Source::read).ok_or("it does not say where its rows came from")?;
     if metadata.num_row_groups() > ROW_GROUPS_MAX {
         return Err("it has too many row groups".to_owned());
     }
     let rows = metadata.row_groups().iter().try_fold(0_i64, |sum, group| sum.checked_add(group.num_rows()));
     match rows.and_then(|rows| u64::try_from(rows).ok()) {
         Some(rows) if rows > 0 && i64::try_from(rows) == Ok(metadata.file_metadata().num_rows()) => {
-            Ok(Footer { source, rows })
+            Ok(Footer { source, rows, schema_version })
         }
         _ => Err("its counts of rows disagree".to_owned()),
     }
@@ -321,6 +328,10 @@ pub(crate) fn check_quickly(segment: &Segment) -> Result<(), String> {
     let footer = check_footer(&file)?;
     if footer.rows != segment.entry.rows {
         return Err(format!("it has {} rows instead of {}", footer.rows, segment.entry.rows));
+    }
+    if footer.schema_version != segment.entry.schema_version {
+        let (found, named) = (footer.schema_version, segment.entry.schema_version);
+        return Err(format!("it is of schema version {found} instead of {named}"));
     }
     Ok(())
 }
@@ -352,14 +363,15 @@ fn size_and_crc(path: &Path) -> io::Result<(u64, u32)> {
     }
 }
 
-/// The rows of a segment whose bytes were checked.
+/// The rows of a segment whose bytes were checked, in the present schema.
 pub(crate) fn read_rows(path: &Path) -> Result<Vec<Arc<RecordBatch>>, String> {
     let text = |error: &dyn std::fmt::Display| error.to_string();
     let file = File::open(path).map_err(|error| text(&error))?;
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new_with_options(file, reader_options()).map_err(|error| text(&error))?;
+    let (loaded, _) = load(&file)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, loaded);
     let reader = builder.with_batch_size(CHUNK_ROWS).build().map_err(|error| text(&error))?;
-    reader.map(|batch| batch.map(Arc::new).map_err(|error| text(&error))).collect()
+    let upgraded = |batch: &RecordBatch| event::upgrade(batch).ok_or("its columns are not those of events");
+    reader.map(|batch| Ok(Arc::new(upgraded(&batch.map_err(|error| text(&error))?)?))).collect()
 }
 
 /// Makes the manifest's entry of a segment file that the manifest does not name, by reading all of it.
@@ -381,6 +393,7 @@ pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), Stri
         seq_max: order.seq_max,
         bytes,
         crc,
+        schema_version: footer.schema_version,
     };
     Ok((entry, footer.source))
 }

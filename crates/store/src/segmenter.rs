@@ -243,6 +243,7 @@ mod tests {
             seq_max: 0,
             bytes: 1,
             crc: 0,
+            schema_version: event::SCHEMA_VERSION,
         };
         let entries: Vec<Entry> = segments.iter().enumerate().map(entry).collect();
         let expect: Vec<String> = expect.iter().map(usize::to_string).collect();

@@ -130,8 +130,11 @@ fn file(segment: &Arc<Segment>) -> Result<PartitionedFile> {
     file.object_meta.location = location;
     // The extension is for nobody to read: while a plan or a running scan holds the file, its segment is not removed.
     let file = file.with_statistics(Arc::new(statistics(&[segment]))).with_extension(Arc::clone(segment));
-    // Not the copy of the schema in the file: see `segment::reader_options`.
-    Ok(file.with_arrow_schema(event::schema()))
+    // Not the copy of the schema in the file: see `segment::load`. Columns that came after its version are read as empty.
+    let version = segment.entry.schema_version;
+    let schema = event::schema_of(version)
+        .ok_or_else(|| DataFusionError::Execution(format!("schema version {version} is not known")))?;
+    Ok(file.with_arrow_schema(schema))
 }
 
 /// What the manifest knows of these segments together, exactly.

@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
@@ -58,15 +59,18 @@ pub(crate) fn replay_file(path: &Path, number: u64) -> io::Result<Replay> {
 
 fn replay(mut input: impl Read, size_bytes: u64, number: Option<u64>) -> Replay {
     let mut found = Replay::default();
-    if let Err(fault) = read_header(&mut input, number) {
-        found.fault = Some(fault);
-        return found;
-    }
+    let schema = match read_header(&mut input, number) {
+        Ok(schema) => schema,
+        Err(fault) => {
+            found.fault = Some(fault);
+            return found;
+        }
+    };
     found.header_good = true;
     found.good_bytes = HEADER_BYTES as u64;
     let mut payload = Vec::new();
     while found.good_bytes < size_bytes {
-        match read_record(&mut input, size_bytes - found.good_bytes, &mut payload) {
+        match read_record(&mut input, size_bytes - found.good_bytes, &schema, &mut payload) {
             Ok(batch) => found.batches.push(batch),
             Err(fault) => {
                 found.fault = Some(fault);
@@ -78,7 +82,8 @@ fn replay(mut input: impl Read, size_bytes: u64, number: Option<u64>) -> Replay 
     found
 }
 
-fn read_header(input: &mut impl Read, number: Option<u64>) -> Result<(), String> {
+/// Reads the header; gives the schema of the version the file was written in.
+fn read_header(input: &mut impl Read, number: Option<u64>) -> Result<SchemaRef, String> {
     let mut header = [0; HEADER_BYTES];
     input.read_exact(&mut header).map_err(|_| "header is cut short".to_owned())?;
     let ([magic @ .., _, _, _, _], crc) = (&header, u32_at(&header, 20));
@@ -88,18 +93,21 @@ fn read_header(input: &mut impl Read, number: Option<u64>) -> Result<(), String>
     if crc32fast::hash(magic) != crc {
         return Err("header checksum is wrong".to_owned());
     }
-    match u32_at(&header, 8) {
-        event::SCHEMA_VERSION => {}
-        version => return Err(format!("schema version {version} is not known")),
-    }
+    let version = u32_at(&header, 8);
+    let schema = event::schema_of(version).ok_or_else(|| format!("schema version {version} is not known"))?;
     let stored = (u64::from(u32_at(&header, 16)) << 32) | u64::from(u32_at(&header, 12));
     match number {
         Some(number) if number != stored => Err(format!("header says it is WAL {stored}")),
-        _ => Ok(()),
+        _ => Ok(schema),
     }
 }
 
-fn read_record(input: &mut impl Read, left_bytes: u64, payload: &mut Vec<u8>) -> Result<RecordBatch, String> {
+fn read_record(
+    input: &mut impl Read,
+    left_bytes: u64,
+    schema: &SchemaRef,
+    payload: &mut Vec<u8>,
+) -> Result<RecordBatch, String> {
     let mut header = [0; RECORD_HEADER_BYTES];
     input.read_exact(&mut header).map_err(|_| "record header is cut short".to_owned())?;
     let (length, crc) = (u32_at(&header, 0) as usize, u32_at(&header, 4));
@@ -114,7 +122,7 @@ fn read_record(input: &mut impl Read, left_bytes: u64, payload: &mut Vec<u8>) ->
     if record_crc(&header[..4], payload) != crc {
         return Err("record checksum is wrong".to_owned());
     }
-    decode(payload).map_err(|error| format!("record cannot be decoded: {error}"))
+    decode(payload, schema).map_err(|error| format!("record cannot be decoded: {error}"))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -131,16 +139,17 @@ fn record_crc(length: &[u8], payload: &[u8]) -> u32 {
     crc.finalize()
 }
 
-fn decode(payload: &[u8]) -> Result<RecordBatch, ArrowError> {
+fn decode(payload: &[u8], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let mut reader = StreamReader::try_new(payload, None)?;
     let wrong = |what: &str| Err(ArrowError::IpcError(what.to_owned()));
-    if reader.schema() != event::schema() {
+    if reader.schema() != *schema {
         return wrong("its columns are not those of events");
     }
     match (reader.next().transpose()?, reader.next()) {
         (Some(batch), None) if batch.num_rows() > RECORD_ROWS_MAX => wrong("too many rows"),
         // Rebuilt on our own schema, so that every batch in memory shares one.
-        (Some(batch), None) => RecordBatch::try_new(event::schema(), batch.columns().to_vec()),
+        (Some(batch), None) => event::upgrade(&batch)
+            .ok_or_else(|| ArrowError::IpcError("its columns are not those of events".to_owned())),
         _ => wrong("not exactly one batch"),
     }
 }

@@ -168,6 +168,16 @@ pub enum Family {
 }
 
 impl Family {
+    /// Every family.
+    pub const ALL: &[Family] = &[
+        Self::Answered,
+        Self::NameMissing,
+        Self::ServerTrouble,
+        Self::Refused,
+        Self::Malformed,
+        Self::Security,
+    ];
+
     /// The word used in API and page.
     #[must_use]
     pub const fn name(self) -> &'static str {

@@ -48,7 +48,7 @@ const shared = createRoot(() => {
 export const status = shared.status;
 
 export function codes(): CodeEntry[] {
-  return shared.codes.data() ?? [];
+  return shared.codes.data()?.codes ?? [];
 }
 
 export function fields(): FieldEntry[] {

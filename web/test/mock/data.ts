@@ -1,115 +1,17 @@
 // Synthetic events: every return code, a day's rhythm, and bursts that a stacked chart would hide. The same seed gives the same
 // events; only the end of the log moves with the clock.
 
-import type { CodeEntry, EdeEntry, EventRow, FieldEntry, TraceStep } from "../../src/api.ts";
+import registry from "../../../docs/src/reference/codes.json" with { type: "json" };
+import type { CodeEntry, CodesReply, EdeEntry, EventRow, FieldEntry, TraceStep } from "../../src/api.ts";
 
 export interface Event extends EventRow {
   ms: number;
   trace: TraceStep[];
 }
 
-const code = (
-  number: number,
-  name: string,
-  family: string,
-  place: string,
-  rfc: string,
-  meaning: string,
-): CodeEntry => ({ number, name, family, place, rfc, meaning });
-
-export const CODES: CodeEntry[] = [
-  code(
-    0,
-    "NOERROR",
-    "answered",
-    "header",
-    "RFC 1035",
-    "The question was answered, or the name has no data of this type.",
-  ),
-  code(1, "FORMERR", "malformed", "header", "RFC 1035, RFC 6891", "The server could not make sense of the message."),
-  code(
-    2,
-    "SERVFAIL",
-    "server_trouble",
-    "header",
-    "RFC 1035, RFC 8914",
-    "The server tried and failed; the extended error says why.",
-  ),
-  code(
-    3,
-    "NXDOMAIN",
-    "name_missing",
-    "header",
-    "RFC 1035, RFC 8020",
-    "The name does not exist, nor does anything below it.",
-  ),
-  code(4, "NOTIMP", "server_trouble", "header", "RFC 1035", "The server does not offer this kind of operation."),
-  code(
-    5,
-    "REFUSED",
-    "refused",
-    "header",
-    "RFC 1035, RFC 8914",
-    "The server will not answer this client or this question.",
-  ),
-  code(6, "YXDOMAIN", "security", "header", "RFC 2136, RFC 6672", "A name exists that the update said must not."),
-  code(7, "YXRRSET", "security", "header", "RFC 2136", "A record set exists that the update said must not."),
-  code(8, "NXRRSET", "security", "header", "RFC 2136", "A record set that the update counts on does not exist."),
-  code(9, "NOTAUTH", "refused", "header", "RFC 2136, RFC 8945", "The server is not authoritative for the zone."),
-  code(10, "NOTZONE", "security", "header", "RFC 2136", "A name in the update lies outside its zone."),
-  code(
-    11,
-    "DSOTYPENI",
-    "security",
-    "header",
-    "RFC 8490",
-    "The session asked for a DSO operation the server does not know.",
-  ),
-  code(
-    16,
-    "BADVERS",
-    "malformed",
-    "header + OPT",
-    "RFC 6891",
-    "The client speaks an EDNS version the server does not.",
-  ),
-  code(16, "BADSIG", "security", "TSIG or TKEY error", "RFC 8945", "The signature does not fit the message and key."),
-  code(
-    17,
-    "BADKEY",
-    "security",
-    "TSIG or TKEY error",
-    "RFC 8945, RFC 2930",
-    "The key or its algorithm is unknown to the server.",
-  ),
-  code(
-    18,
-    "BADTIME",
-    "security",
-    "TSIG or TKEY error",
-    "RFC 8945",
-    "The signature's time is too far from the server's clock.",
-  ),
-  code(19, "BADMODE", "security", "TKEY error", "RFC 2930", "The server does not offer this way of making keys."),
-  code(20, "BADNAME", "security", "TKEY error", "RFC 2930", "The key name exists already."),
-  code(21, "BADALG", "security", "TKEY error", "RFC 2930", "The server lacks the algorithm the key was asked for."),
-  code(
-    22,
-    "BADTRUNC",
-    "security",
-    "TSIG error",
-    "RFC 8945",
-    "The signature is right but shorter than the server allows.",
-  ),
-  code(
-    23,
-    "BADCOOKIE",
-    "malformed",
-    "header + OPT",
-    "RFC 7873, RFC 9018",
-    "The server wants a valid cookie before it answers.",
-  ),
-];
+/** The registry as the product writes it into its reference. */
+export const REGISTRY = registry as CodesReply;
+export const CODES: CodeEntry[] = REGISTRY.codes;
 
 const field = (
   name: string,
@@ -360,6 +262,8 @@ export function makeEvent(ms: number, day: number, serial: number, random: () =>
     upstream,
     upstream_latency_ms: upstreamMs === null ? null : Math.round(upstreamMs * 1000) / 1000,
     attempts: asksUpstream ? (name === "SERVFAIL" ? 3 : 1) : 0,
+    key: null,
+    update: null,
     latency_ms: Math.round(latency * 1000) / 1000,
     query_size: 29 + asked.length,
     reply_size: name === null ? 0 : 45 + asked.length + Math.floor(80 * random()),

@@ -6,7 +6,7 @@ import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
 import type { Count, EventDetail, EventRow, Figures, Problem, Range, SeriesReply, Status } from "../../src/api.ts";
 import { instant } from "../../src/lib/time.ts";
-import { CODES, FIELDS, makeDay, makeEvent, seeded, type Event } from "./data.ts";
+import { CODES, FIELDS, REGISTRY, makeDay, makeEvent, seeded, type Event } from "./data.ts";
 import { compile, Faults, fieldValue, type Match } from "./language.ts";
 
 export interface MockOptions {
@@ -101,7 +101,7 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
 
   const routes: Record<string, (params: URLSearchParams) => unknown> = {
     "/status": () => statusOf(started, events, options.stopped ?? null),
-    "/codes": () => CODES,
+    "/codes": () => REGISTRY,
     "/fields": () => FIELDS,
     "/log/rows": (params) => {
       const { found, range } = scope(params);
