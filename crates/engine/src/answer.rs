@@ -8,16 +8,18 @@ use policy::{Decision, Snapshot, Verdict};
 use resolve::Question;
 use wire::code::Code;
 use wire::kind::{OPCODE_DSO, class_name};
+use wire::name::Folded;
 use wire::reply::Stored;
 use wire::view::{Arrival, Operation, Query, Reason, Reject, Silence, flag, read};
 
-use crate::exit::{Body, Given, Now, Origin, Source, arrival, give, turn_away};
+use crate::exit::{Body, Given, Now, Origin, Source, arrival, give, size_max, turn_away};
 use crate::local;
 use crate::operate::Operating;
 use crate::pursue::{Late, Pursuit};
 use crate::shared::Shared;
 use crate::tally::Tally;
 use crate::words::{Said, block_ede};
+use crate::zones::{self, Asking, Chain, Zoned};
 
 /// QCLASS IN, CH, HS.
 const IN: u16 = 1;
@@ -69,22 +71,58 @@ impl Desk {
         Desk { shared, front: None, sink, tally, leaving: Vec::new(), no_ede: Arc::from([]) }
     }
 
-    /// Answers one message, or says what is missing. Everything a query can meet, it meets here.
+    /// A desk for one message off the hot path; its event is taken with [`Desk::take_event`], offered by whoever took the message
+    /// up, and counted there.
+    pub(crate) fn aside(shared: Arc<Shared>) -> Desk {
+        let (sink, tally, no_ede) = (Box::new(Nowhere), Arc::default(), Arc::from([]));
+        Desk { shared, front: None, sink, tally, leaving: Vec::new(), no_ede }
+    }
+
+    /// Answers one message, or says what is missing.
     pub fn answer(&mut self, bytes: &[u8], source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
-        let query = match read(bytes) {
-            Arrival::Query(query) => query,
-            Arrival::Operation(operation) => return self.operation(&operation, source, now, out),
-            Arrival::Reject(reject) => return self.reject(&reject, source, now, out),
-            Arrival::Silence(silence) => return self.keep_silent(silence, bytes, source, now),
-        };
-        let mut walk = Walk { desk: self, query: &query, source, now, out };
-        let snapshot = walk.desk.shared.policy();
-        if !snapshot.admits(source.peer.ip()) {
-            return walk.refuse_stranger();
+        match read(bytes) {
+            Arrival::Query(query) => self.walk(&query, None, source, now, out),
+            Arrival::Operation(operation) => self.operation(&operation, source, now, out),
+            Arrival::Reject(reject) => self.reject(&reject, source, now, out),
+            Arrival::Silence(silence) => self.keep_silent(silence, bytes, source, now),
         }
-        let question = question(&query);
-        if walk.at_hand(&question, &snapshot) {
+    }
+
+    /// Walks one query, signed with `key` if it was. Everything a query can meet, it meets here.
+    pub(crate) fn walk(
+        &mut self,
+        query: &Query<'_>,
+        key: Option<&Folded>,
+        source: Source,
+        now: Now,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let shared = Arc::clone(&self.shared);
+        // Read before the zones are looked at: what is kept under an old epoch dies with it.
+        let zones_epoch = shared.zones_epoch();
+        let snapshot = shared.policy();
+        let epoch = snapshot.epoch.wrapping_add(zones_epoch);
+        let mut walk = Walk { desk: self, query, source, now, epoch, out };
+        let admitted = snapshot.admits(source.peer.ip());
+        let question = question(query);
+        if admitted && walk.at_hand(&question) {
             return Outcome::Reply;
+        }
+        if query.qclass == IN && shared.holds_zones() {
+            let (client, recursion_desired) = (source.peer.ip(), query.recursion_desired());
+            let asking = Asking { question: &question, client, key, admitted, recursion_desired };
+            match zones::ask(&shared.authority_now(), &asking) {
+                Zoned::Elsewhere => {}
+                Zoned::Answer(chain) => return walk.zone(&question, &chain),
+                Zoned::Leads(chain, target) => return walk.onward(&question, &snapshot, chain, target),
+                Zoned::Code(code, ede, line) => {
+                    let action = if code == Code::REFUSED { Action::Refuse } else { Action::Pass };
+                    return walk.code(code, ede.code, &ede.text, Said::told(action, line));
+                }
+            }
+        }
+        if !admitted {
+            return walk.refuse_stranger();
         }
         if query.qclass != IN {
             return walk.refuse_class();
@@ -102,7 +140,12 @@ impl Desk {
         if query.qtype == local::ANY {
             return walk.local(&question, &local::any(&question.qname, query.qclass), Said::of(&verdict));
         }
-        walk.cached_or_pursued(question, &snapshot, verdict)
+        walk.cached_or_pursued(question, &snapshot, verdict, None)
+    }
+
+    /// The event of the reply just made at a desk aside.
+    pub(crate) fn take_event(&mut self) -> Option<Event> {
+        self.leaving.pop().map(|(_, event)| event)
     }
 
     /// The replies of the batch are on their way: their events leave too.
@@ -117,6 +160,9 @@ impl Desk {
     /// Offers the event of a reply that came late.
     pub fn offer(&mut self, late: Late, now: Now) {
         let mut event = late.event;
+        if let Some(sent) = late.sent {
+            sent.tell(&mut event);
+        }
         event.latency_micros = since(late.arrived_micros, now);
         self.tally.count(&event);
         self.sink.offer(event);
@@ -153,7 +199,7 @@ impl Desk {
         Outcome::Operate(Box::new(Operating { bytes: operation.bytes.into(), source, now }))
     }
 
-    fn reject(&mut self, reject: &Reject<'_>, source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
+    pub(crate) fn reject(&mut self, reject: &Reject<'_>, source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
         let code = if reject.rcode == Code::FORMERR.number() { EDE_OTHER } else { EDE_NOT_SUPPORTED };
         let ede = Arc::from([Ede { code, text: reject.reason.to_string().into() }]);
         let trace = format!("message: {}", reject.reason);
@@ -180,20 +226,21 @@ struct Walk<'a> {
     query: &'a Query<'a>,
     source: Source,
     now: Now,
+    /// Of rules and zones together: what is kept at hand lives as long as both stay.
+    epoch: u64,
     out: &'a mut Vec<u8>,
 }
 
 impl Walk<'_> {
     /// What this thread answered under the same rules a moment ago: judged then, so neither judged nor screened again.
-    fn at_hand(&mut self, question: &Question, snapshot: &Snapshot) -> bool {
+    fn at_hand(&mut self, question: &Question) -> bool {
         if self.query.header_flags & flag::RD == 0 {
             return false;
         }
         let Desk { front: Some(front), leaving, no_ede, shared, .. } = &mut *self.desk else { return false };
         let seconds = self.now.seconds();
         let Question { qname, qtype, qclass, checking_disabled, dnssec_ok } = question;
-        let Some(entry) = front.get(qname, *qtype, *qclass, *checking_disabled, *dnssec_ok, snapshot.epoch, seconds)
-        else {
+        let Some(entry) = front.get(qname, *qtype, *qclass, *checking_disabled, *dnssec_ok, self.epoch, seconds) else {
             return false;
         };
         let given = given_hit(entry, Said::NOTHING, seconds, no_ede);
@@ -202,7 +249,44 @@ impl Walk<'_> {
         true
     }
 
-    fn cached_or_pursued(mut self, question: Question, snapshot: &Arc<Snapshot>, verdict: Verdict) -> Outcome {
+    /// What our zones alone give.
+    fn zone(&mut self, question: &Question, chain: &Chain) -> Outcome {
+        let udp_size = self.desk.shared.settings.udp_size;
+        let size_max = size_max(self.source, self.query.edns, udp_size);
+        let Some(stored) = chain.stored(question, size_max) else {
+            let said = Said::told(Action::Pass, chain.lines.clone());
+            return self.code(Code::SERVFAIL, EDE_OTHER, "the answer is larger than any message", said);
+        };
+        self.local(question, &stored, Said::told(Action::Pass, chain.lines.clone()))
+    }
+
+    /// Goes on where aliases lead out of our zones: policy judges that name, and its answer comes behind the chain.
+    fn onward(&mut self, asked: &Question, snapshot: &Arc<Snapshot>, chain: Chain, target: Folded) -> Outcome {
+        let Question { qtype, qclass, .. } = *asked;
+        if qtype == local::ANY {
+            return self.zone(asked, &chain);
+        }
+        if let Some((tail, why)) = local::special(&target, qtype, qclass) {
+            let stored = chain.before(asked, &tail, 0, u32::MAX);
+            return self.local(asked, &stored, Said::told(Action::Pass, format!("{}\n{why}", chain.lines)));
+        }
+        let verdict = snapshot.policy.judge(&target);
+        if verdict.decision == Decision::Block {
+            let said = Said::of_target(&verdict, &target).after(&chain.lines);
+            return self.block_as(asked, snapshot, &verdict, said, Origin::HERE);
+        }
+        let question = Question { qname: target, ..asked.clone() };
+        self.cached_or_pursued(question, snapshot, verdict, Some(chain))
+    }
+
+    /// `ahead` is the chain that led to the question from the one that was asked.
+    fn cached_or_pursued(
+        &mut self,
+        question: Question,
+        snapshot: &Arc<Snapshot>,
+        verdict: Verdict,
+        ahead: Option<Chain>,
+    ) -> Outcome {
         let (key, seconds) = (question.key(), self.now.seconds());
         let (entry, stale) = match self.desk.shared.cache.get(&key, seconds) {
             Some((entry, Age::Fresh { .. })) => (Some(entry), None),
@@ -211,16 +295,25 @@ impl Walk<'_> {
         };
         if let Some(entry) = entry {
             if let Some(screened) = snapshot.policy.screen(&verdict, &entry.stored.targets) {
-                let said = Said::of_screened(&verdict, &screened, &entry.stored.targets);
+                let said = Said::of_screened(&verdict, &screened, &entry.stored.targets).behind(ahead.as_ref());
                 let origin = Origin { cache: CacheState::Hit, upstream: entry.upstream.clone(), ..Origin::HERE };
-                return self.block_as(&question, snapshot, &screened.verdict, said, origin);
+                return self.block_as(&crate::answer::question(self.query), snapshot, &screened.verdict, said, origin);
+            }
+            if let Some(chain) = &ahead {
+                let asked = crate::answer::question(self.query);
+                let stored = chain.before(&asked, &entry.stored, entry.age_seconds(seconds), u32::MAX);
+                let ede = cached_ede(&entry);
+                let origin = Origin { cache: CacheState::Hit, upstream: entry.upstream.clone(), ..Origin::HERE };
+                let said = Said::of(&verdict).after(&chain.lines);
+                self.give(Given { ede, origin, ..given_local(&asked, &stored, said, &self.desk.no_ede) });
+                return Outcome::Reply;
             }
             let given = given_hit(&entry, Said::of(&verdict), seconds, &self.desk.no_ede);
             self.give(given);
             if verdict.decision == Decision::Pass
                 && let Some(front) = &mut self.desk.front
             {
-                front.put(&key, entry, snapshot.epoch);
+                front.put(&key, entry, self.epoch);
             }
             return Outcome::Reply;
         }
@@ -233,6 +326,7 @@ impl Walk<'_> {
             snapshot: Arc::clone(snapshot),
             verdict,
             stale,
+            ahead,
         };
         if failed_recently {
             self.desk.give_up(pursuit, "no upstream answered a moment ago", self.out);
@@ -241,12 +335,12 @@ impl Walk<'_> {
         Outcome::Pursue(Box::new(pursuit))
     }
 
-    fn block(self, question: &Question, snapshot: &Snapshot, verdict: &Verdict) -> Outcome {
+    fn block(&mut self, question: &Question, snapshot: &Snapshot, verdict: &Verdict) -> Outcome {
         self.block_as(question, snapshot, verdict, Said::of(verdict), Origin::HERE)
     }
 
     fn block_as(
-        mut self,
+        &mut self,
         question: &Question,
         snapshot: &Snapshot,
         verdict: &Verdict,
@@ -258,30 +352,18 @@ impl Walk<'_> {
         Outcome::Reply
     }
 
-    fn local(mut self, question: &Question, answer: &Stored, said: Said) -> Outcome {
-        let given = Given {
-            body: Body::Stored {
-                stored: answer,
-                summary: answer.summary.as_deref().map(Arc::from),
-                age_seconds: 0,
-                ttl_max: u32::MAX,
-                ttl: answer.ttl,
-            },
-            domain: question.qname.text().into(),
-            ede: Arc::clone(&self.desk.no_ede),
-            said,
-            origin: Origin::HERE,
-        };
-        self.give(given);
+    fn local(&mut self, question: &Question, answer: &Stored, said: Said) -> Outcome {
+        let no_ede = Arc::clone(&self.desk.no_ede);
+        self.give(given_local(question, answer, said, &no_ede));
         Outcome::Reply
     }
 
-    fn refuse_stranger(self) -> Outcome {
+    fn refuse_stranger(&mut self) -> Outcome {
         let line = format!("admission: {} is in no admitted network", self.source.peer.ip().to_canonical());
         self.code(Code::REFUSED, EDE_PROHIBITED, "this client may not ask here", Said::told(Action::Refuse, line))
     }
 
-    fn refuse_class(self) -> Outcome {
+    fn refuse_class(&mut self) -> Outcome {
         let class = class_name(self.query.qclass);
         // CH and HS are real classes that somebody else may serve; the others no query can be answered in.
         let code = if matches!(self.query.qclass, CH | HS) { Code::REFUSED } else { Code::NOTIMP };
@@ -289,13 +371,13 @@ impl Walk<'_> {
         self.code(code, EDE_NOT_SUPPORTED, &format!("class {class} is not served here"), Said::told(Action::Pass, line))
     }
 
-    /// Without RD only our own data could be given, and there is none; the cache is not for looking into.
-    fn refuse_iteration(self) -> Outcome {
+    /// Without RD only our own data could be given, and there is none of this name; the cache is not for looking into.
+    fn refuse_iteration(&mut self) -> Outcome {
         let said = Said::told(Action::Pass, "recursion: not desired, and nothing is served with authority".to_owned());
         self.code(Code::REFUSED, EDE_NOT_AUTHORITATIVE, "ask with RD set", said)
     }
 
-    fn code(mut self, code: Code, ede: u16, text: &str, said: Said) -> Outcome {
+    fn code(&mut self, code: Code, ede: u16, text: &str, said: Said) -> Outcome {
         let given = Given {
             body: Body::Code(code.number()),
             domain: self.query.qname.fold().text().into(),
@@ -314,13 +396,38 @@ impl Walk<'_> {
     }
 }
 
-fn question(query: &Query<'_>) -> Question {
+/// Where events go that somebody else offers.
+struct Nowhere;
+
+impl Sink for Nowhere {
+    fn offer(&mut self, _event: Event) {}
+}
+
+/// The question a query asks.
+pub(crate) fn question(query: &Query<'_>) -> Question {
     Question {
         qname: query.qname.fold(),
         qtype: query.qtype,
         qclass: query.qclass,
         checking_disabled: query.header_flags & flag::CD != 0,
         dnssec_ok: query.edns.is_some_and(|edns| edns.dnssec_ok),
+    }
+}
+
+/// An answer of our own.
+pub(crate) fn given_local<'a>(question: &Question, answer: &'a Stored, said: Said, no_ede: &Arc<[Ede]>) -> Given<'a> {
+    Given {
+        body: Body::Stored {
+            stored: answer,
+            summary: answer.summary.as_deref().map(Arc::from),
+            age_seconds: 0,
+            ttl_max: u32::MAX,
+            ttl: answer.ttl,
+        },
+        domain: question.qname.text().into(),
+        ede: Arc::clone(no_ede),
+        said,
+        origin: Origin::HERE,
     }
 }
 

@@ -190,7 +190,7 @@ pub(crate) fn arrival(bytes: &[u8], source: Source, now: Now, ede: Arc<[Ede]>) -
 }
 
 /// What the octets that leave say themselves.
-fn replied(event: &mut Event, out: &[u8]) {
+pub(crate) fn replied(event: &mut Event, out: &[u8]) {
     let reply = header_flags(out);
     for (bit, word) in
         [(flag::AA, Flags::AA), (flag::TC, Flags::TC), (flag::RA, Flags::RA), (flag::AD, Flags::AUTHENTIC)]
@@ -216,7 +216,7 @@ fn outcome(stored: &Stored) -> Outcome {
     }
 }
 
-fn asked_flags(header: u16, edns: Option<Edns<'_>>) -> Flags {
+pub(crate) fn asked_flags(header: u16, edns: Option<Edns<'_>>) -> Flags {
     let mut flags = Flags::default();
     for (bit, word) in [(flag::RD, Flags::RD), (flag::CD, Flags::CD), (flag::AD, Flags::AD)] {
         if header & bit != 0 {
@@ -245,10 +245,19 @@ fn outgoing(ede: &[Ede]) -> [EdeOut<'_>; EDE_MAX] {
     })
 }
 
-fn shipping<'a>(source: Source, edns: Option<Edns<'_>>, udp_size: u16, ede: &'a [EdeOut<'a>]) -> Shipping<'a> {
-    let size_max = match source.transport {
+/// Octets of the largest reply for this client over this transport.
+pub(crate) fn size_max(source: Source, edns: Option<Edns<'_>>, udp_size: u16) -> usize {
+    match source.transport {
         Transport::Udp => wire::reply::udp_size_max(edns, udp_size),
         Transport::Tcp | Transport::Dot | Transport::Doh | Transport::Doq => STREAM_SIZE_MAX,
-    };
-    Shipping { size_max, our_udp_size: udp_size, ede, age_seconds: 0, ttl_max: u32::MAX }
+    }
+}
+
+pub(crate) fn shipping<'a>(
+    source: Source,
+    edns: Option<Edns<'_>>,
+    udp_size: u16,
+    ede: &'a [EdeOut<'a>],
+) -> Shipping<'a> {
+    Shipping { size_max: size_max(source, edns, udp_size), our_udp_size: udp_size, ede, ..Shipping::PLAIN }
 }

@@ -21,6 +21,7 @@ mod pursue;
 mod shared;
 mod tally;
 mod words;
+mod zones;
 
 pub use answer::{Desk, Outcome};
 pub use authority::{Access, Authority, Grant, Names, TkeySettings, Who};
@@ -29,7 +30,7 @@ pub use event::{Event, Sink, Transport};
 pub use exit::{Now, Source};
 pub use operate::{Operated, Operating, operate};
 pub use pursue::{Late, Pursuit, pursue};
-pub use shared::{Settings, Shared};
+pub use shared::{Random, Settings, Shared};
 pub use tally::{Counters, LATENCY_BOUNDS_MICROS};
 
 #[cfg(test)]

@@ -11,10 +11,12 @@ use resolve::{Found, Question};
 use wire::code::Code;
 use wire::view::{Arrival, Query, read};
 
-use crate::answer::{block_answer, given_block, stored_ede};
+use crate::answer::{block_answer, given_block, given_local, question, stored_ede};
 use crate::exit::{Body, Given, Now, Origin, Source, arrival, give};
+use crate::operate::Sent;
 use crate::shared::Shared;
 use crate::words::Said;
+use crate::zones::Chain;
 
 /// An old answer is given once the client has waited this long. RFC 8767 §5: just under the 2 s at which common clients
 /// give up. Longer, and they ask again exactly when upstreams are slowest.
@@ -37,6 +39,8 @@ pub struct Pursuit {
     pub(crate) verdict: Verdict,
     /// An answer past its time that may stand in.
     pub(crate) stale: Option<Arc<Entry>>,
+    /// What our own zones gave before they led to the question looked up.
+    pub(crate) ahead: Option<Chain>,
 }
 
 /// A reply that came after its batch had left.
@@ -45,6 +49,8 @@ pub struct Late {
     pub reply: Vec<u8>,
     pub(crate) event: Event,
     pub(crate) arrived_micros: u64,
+    /// What is counted while further messages are made; the event tells of all of them once they are sent.
+    pub(crate) sent: Option<Arc<Sent>>,
 }
 
 /// Looks the answer up and makes the reply.
@@ -65,7 +71,7 @@ impl Pursuit {
                 arrival(&self.bytes, self.source, self.now, Arc::from([]))
             }
         };
-        Late { reply, event, arrived_micros: self.now.monotonic_micros }
+        Late { reply, event, arrived_micros: self.now.monotonic_micros, sent: None }
     }
 
     /// Makes a reply without a lookup.
@@ -75,26 +81,35 @@ impl Pursuit {
 
     fn exit(&self, query: &Query<'_>, udp_size: u16, found: Option<&Found>, why: &str, reply: &mut Vec<u8>) -> Event {
         let origin = self.origin(found);
+        let said = |said: Said| said.behind(self.ahead.as_ref());
         let entry = match (found, &self.stale) {
             (Some(found), _) if !found.failed() => Some(&found.entry),
             (_, Some(stale)) => Some(stale),
             (Some(found), None) => Some(&found.entry),
             (None, None) => None,
         };
+        let asked = question(query);
         let Some(entry) = entry else {
             let ede = Arc::from([Ede { code: EDE_OTHER, text: why.into() }]);
-            let (body, domain) = (Body::Code(Code::SERVFAIL.number()), self.question.qname.text().into());
-            let given = Given { body, domain, ede, said: Said::of(&self.verdict), origin };
+            let (body, domain) = (Body::Code(Code::SERVFAIL.number()), asked.qname.text().into());
+            let given = Given { body, domain, ede, said: said(Said::of(&self.verdict)), origin };
             return give(query, self.source, self.now, udp_size, given, reply);
         };
         if let Some(screened) = self.snapshot.policy.screen(&self.verdict, &entry.stored.targets) {
-            let said = Said::of_screened(&self.verdict, &screened, &entry.stored.targets);
-            let stored = block_answer(&self.question, &self.snapshot);
-            let given = given_block(&self.question, &stored, &screened.verdict, said, origin);
+            let said = said(Said::of_screened(&self.verdict, &screened, &entry.stored.targets));
+            let stored = block_answer(&asked, &self.snapshot);
+            let given = given_block(&asked, &stored, &screened.verdict, said, origin);
             return give(query, self.source, self.now, udp_size, given, reply);
         }
         let is_stale = origin.cache == CacheState::Stale;
         let ttl_max = if is_stale { STALE_TTL_SECONDS } else { u32::MAX };
+        let ede = if is_stale { stale_ede(entry, found, why) } else { stored_ede(&entry.stored).collect() };
+        let said = said(Said::of(&self.verdict));
+        if let Some(chain) = &self.ahead {
+            let stored = chain.before(&asked, &entry.stored, 0, ttl_max);
+            let given = Given { origin, ..given_local(&asked, &stored, said, &ede) };
+            return give(query, self.source, self.now, udp_size, given, reply);
+        }
         let given = Given {
             body: Body::Stored {
                 stored: &entry.stored,
@@ -104,8 +119,8 @@ impl Pursuit {
                 ttl: entry.stored.ttl.map(|ttl| ttl.min(ttl_max)),
             },
             domain: Arc::clone(&entry.domain),
-            ede: if is_stale { stale_ede(entry, found, why) } else { stored_ede(&entry.stored).collect() },
-            said: Said::of(&self.verdict),
+            ede,
+            said,
             origin,
         };
         give(query, self.source, self.now, udp_size, given, reply)

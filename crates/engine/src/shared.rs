@@ -1,7 +1,8 @@
-//! What all desks share: the rules in force, the cache, the resolver.
+//! What all desks share: the rules in force, the zones held, the cache, the resolver.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use arc_swap::{ArcSwap, Guard};
 use cache::Cache;
@@ -9,7 +10,12 @@ use policy::Snapshot;
 use resolve::Resolver;
 use wire::reply::UDP_SIZE_DEFAULT;
 
+use crate::authority::Authority;
+use crate::operate::MadeKeys;
 use crate::tally::{Counters, Tally};
+
+/// Bits by which the count of authorities is moved up, out of the way of the count of snapshots.
+const ZONES_EPOCH_SHIFT: u32 = 40;
 
 /// What the walk goes by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,9 +32,20 @@ impl Default for Settings {
     }
 }
 
+/// Fills octets with what nobody can guess.
+pub type Random = Box<dyn Fn(&mut [u8]) + Send + Sync>;
+
 /// What all desks share.
 pub struct Shared {
     policy: ArcSwap<Snapshot>,
+    authority: ArcSwap<Authority>,
+    /// Whether the authority has zones: without any, the walk asks no further.
+    zones_held: AtomicBool,
+    /// Changes with the authority. Set after it, read before it.
+    zones_epoch: AtomicU64,
+    /// Keys made by TKEY.
+    pub(crate) made: MadeKeys,
+    random: OnceLock<Random>,
     pub(crate) cache: Arc<Cache>,
     pub(crate) resolver: Resolver,
     pub(crate) settings: Settings,
@@ -45,7 +62,38 @@ impl Shared {
     /// Brings the rooms together.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, cache: Arc<Cache>, resolver: Resolver, settings: Settings) -> Arc<Shared> {
-        Arc::new(Shared { policy: ArcSwap::new(snapshot), cache, resolver, settings, tallies: Mutex::default() })
+        Arc::new(Shared {
+            policy: ArcSwap::new(snapshot),
+            authority: ArcSwap::from_pointee(Authority::none()),
+            zones_held: AtomicBool::new(false),
+            zones_epoch: AtomicU64::new(0),
+            made: MadeKeys::default(),
+            random: OnceLock::new(),
+            cache,
+            resolver,
+            settings,
+            tallies: Mutex::default(),
+        })
+    }
+
+    /// Gives a source of randomness, once. Without one no key is made (TKEY).
+    pub fn set_random(&self, random: Random) {
+        // A second source would be no better than the first.
+        let _ = self.random.set(random);
+    }
+
+    /// Puts other zones, keys and access in force. Operations under way end by those they began with.
+    pub fn publish_authority(&self, authority: Arc<Authority>) {
+        let held = !authority.zones.is_empty();
+        self.authority.store(authority);
+        self.zones_held.store(held, Ordering::Release);
+        self.zones_epoch.fetch_add(1 << ZONES_EPOCH_SHIFT, Ordering::Release);
+    }
+
+    /// Zones, keys and access in force.
+    #[must_use]
+    pub fn authority(&self) -> Arc<Authority> {
+        self.authority.load_full()
     }
 
     /// Puts other rules in force. Queries under way end by the rules they began with. The epoch must differ from that of
@@ -79,6 +127,22 @@ impl Shared {
         let mut counters = Counters::default();
         tallies.iter().for_each(|tally| tally.add_to(&mut counters));
         counters
+    }
+
+    pub(crate) fn holds_zones(&self) -> bool {
+        self.zones_held.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn zones_epoch(&self) -> u64 {
+        self.zones_epoch.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn authority_now(&self) -> Guard<Arc<Authority>> {
+        self.authority.load()
+    }
+
+    pub(crate) fn random(&self) -> Option<&Random> {
+        self.random.get()
     }
 
     pub(crate) fn policy(&self) -> Guard<Arc<Snapshot>> {

@@ -7,6 +7,8 @@ use event::{Action, Ede};
 use policy::{Decision, Match, Screened, Verdict};
 use wire::name::Folded;
 
+use crate::zones::Chain;
+
 /// What the event says of policy.
 #[derive(Clone, Debug)]
 pub(crate) struct Said {
@@ -45,6 +47,30 @@ impl Said {
             &format!("answer screen: CNAME {target} blocked by {}", by.map(rule_on).unwrap_or_default()),
         );
         Said { trace: Some(trace.into()), ..Said::by(Action::Block, by) }
+    }
+
+    /// What a block of the name aliases led to says.
+    pub(crate) fn of_target(verdict: &Verdict, target: &Folded) -> Said {
+        let by = verdict.by.as_ref();
+        let line = format!("answer screen: CNAME {target} blocked by {}", by.map(rule_on).unwrap_or_default());
+        Said { trace: Some(line.into()), ..Said::by(Action::Block, by) }
+    }
+
+    /// The same, told after these lines.
+    pub(crate) fn after(self, lines: &str) -> Said {
+        let mut trace = lines.to_owned();
+        if let Some(rest) = &self.trace {
+            write_line(&mut trace, rest);
+        }
+        Said { trace: Some(trace.into()), ..self }
+    }
+
+    /// The same, told after what was seen in our own zones, if the walk came through them.
+    pub(crate) fn behind(self, ahead: Option<&Chain>) -> Said {
+        match ahead {
+            Some(chain) => self.after(&chain.lines),
+            None => self,
+        }
     }
 
     fn by(action: Action, by: Option<&Match>) -> Said {
