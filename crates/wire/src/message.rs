@@ -10,6 +10,9 @@ use crate::name::{Folded, Name};
 use crate::view::HEADER_LEN;
 use crate::walk::{Expanded, Record as Placed};
 
+/// Class of UPDATE records that take something away (RFC 2136 §2.5.4), and of prerequisites that something is not there.
+const CLASS_NONE: u16 = 254;
+
 /// One record, free of the message it came in.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
@@ -73,8 +76,8 @@ pub struct Malformed {
 }
 
 impl Message {
-    /// Reads a whole message; octets after the last record are an error. Memory is bounded by the message: each record
-    /// takes at least 11 octets of it.
+    /// Reads a whole message; octets after the last record are an error. Memory is bounded by the message: a question takes
+    /// at least 5 octets of it and a record 11, and compression makes no more than 255 octets of a name.
     ///
     /// # Errors
     /// The octet where it cannot be read: cut short, a name that is none, record data that does not fit its type.
@@ -134,31 +137,50 @@ impl Message {
 
 fn read_record(bytes: &[u8], start: usize) -> Result<(Record, usize), usize> {
     let placed = Placed::read(bytes, start)?;
-    // UPDATE has records of class ANY and NONE with empty data (RFC 2136 §2.4, §2.5): nothing to check in those.
-    if placed.rdata_len > 0 {
-        placed.check(bytes)?;
-    }
     let (owner, _) = Expanded::read(bytes, start)?;
-    let rdata = if placed.rdata_len == 0 { Box::default() } else { placed.rdata_expanded(bytes)? };
+    // UPDATE has records of class ANY and NONE with empty data (RFC 2136 §2.4, §2.5): nothing to check in those.
+    let empty = placed.rdata_len == 0 && matches!(placed.class, kind::CLASS_ANY | CLASS_NONE);
+    let rdata = if empty {
+        Box::default()
+    } else {
+        placed.check(bytes)?;
+        placed.rdata_expanded(bytes)?
+    };
     let record = Record { owner: owner.fold(), rtype: placed.rtype, class: placed.class, ttl: placed.ttl, rdata };
     Ok((record, placed.end()))
 }
 
-/// Compression targets kept while a message is written: far more suffixes than a 16 KiB window holds in practice.
+/// Marks a compression pointer, and what its other 14 bits can point at (RFC 1035 §4.1.4).
+const POINTER: u16 = 0xc000;
+const POINTER_TARGETS: usize = 0x4000;
+
+/// Compression targets kept while a message is written: far more names than 16 KiB hold in practice, and few enough that names
+/// of 127 labels, each end of which is a target, take no more than half a megabyte.
 const SUFFIXES_MAX: usize = 4_096;
 
 /// Writes a message with compressed owner names, and compressed names in the data of the types that RFC 3597 §4 allows
-/// (NS, CNAME, SOA, PTR, MX and their like).
+/// (NS, CNAME, SOA, PTR, MX).
+///
+/// Owner names are compressed whatever the case, so that answers point at the question. Names in data are compressed only
+/// against the same case, so that a transfer gives them as they are (RFC 5936 §3.4).
 #[derive(Debug)]
 pub struct Builder {
     out: Vec<u8>,
     size_max: usize,
+    /// Where each name and its ends, in lower case, was written first.
     suffixes: HashMap<Box<[u8]>, u16>,
     section: Section,
 }
 
+/// Which occurrences of a name it may be compressed against.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Case {
+    Any,
+    Kept,
+}
+
 impl Builder {
-    /// A message without sections. `size_max` is never exceeded; at most 65,535.
+    /// A message without sections. `size_max` is never exceeded, except by the header itself; at most 65,535.
     #[must_use]
     pub fn new(id: u16, flags: u16, size_max: usize) -> Builder {
         let mut out = Vec::with_capacity(512);
@@ -169,12 +191,30 @@ impl Builder {
         Builder { out, size_max, suffixes: HashMap::new(), section: Section::Answer }
     }
 
-    /// Adds a question, name as given. Before any record.
-    pub fn question(&mut self, qname: Name<'_>, qtype: u16, qclass: u16) {
-        self.push_name(qname, true);
+    /// Sets header octets 2 and 3 anew: for TC, or a code that turned out later.
+    pub fn set_flags(&mut self, flags: u16) {
+        patch(&mut self.out, 2, &flags.to_be_bytes());
+    }
+
+    /// Sets another limit, for what follows: write the answer with room kept for OPT and TSIG, then give the room back. What
+    /// was written stays.
+    pub fn set_size_max(&mut self, size_max: usize) {
+        self.size_max = size_max.min(crate::reply::MESSAGE_LEN_MAX);
+    }
+
+    /// Adds a question, name as given. Before any record. `false`, and nothing written, when it would not fit: one question
+    /// always does where `size_max` is 512 or more.
+    pub fn question(&mut self, qname: Name<'_>, qtype: u16, qclass: u16) -> bool {
+        let start = self.out.len();
+        self.push_name(qname, Case::Any);
         self.out.extend_from_slice(&qtype.to_be_bytes());
         self.out.extend_from_slice(&qclass.to_be_bytes());
+        if self.out.len() > self.size_max {
+            self.take_back(start);
+            return false;
+        }
         self.count(4);
+        true
     }
 
     /// Adds a record; sections must be filled in order. `false`, and nothing written, when it would not fit.
@@ -189,7 +229,7 @@ impl Builder {
         debug_assert!(section as u8 >= self.section as u8, "sections are filled in order");
         self.section = section;
         let start = self.out.len();
-        self.push_name(owner, true);
+        self.push_name(owner, Case::Any);
         self.out.extend_from_slice(&rtype.to_be_bytes());
         self.out.extend_from_slice(&class.to_be_bytes());
         self.out.extend_from_slice(&ttl.to_be_bytes());
@@ -198,8 +238,7 @@ impl Builder {
         self.push_rdata(rtype, rdata);
         let len = self.out.len() - len_at - 2;
         if self.out.len() > self.size_max || len > usize::from(u16::MAX) {
-            self.out.truncate(start);
-            self.suffixes.retain(|_, at| usize::from(*at) < start);
+            self.take_back(start);
             return false;
         }
         patch(&mut self.out, len_at, &(len as u16).to_be_bytes());
@@ -229,6 +268,12 @@ impl Builder {
         self.out
     }
 
+    /// Undoes what was written from `start` on.
+    fn take_back(&mut self, start: usize) {
+        self.out.truncate(start);
+        self.suffixes.retain(|_, at| usize::from(*at) < start);
+    }
+
     fn count(&mut self, at: usize) {
         let count = u16_at(&self.out, at).unwrap_or(0);
         patch(&mut self.out, at, &count.saturating_add(1).to_be_bytes());
@@ -249,25 +294,30 @@ impl Builder {
         self.out.extend_from_slice(head);
         for _ in 0..names {
             let Ok((name, after)) = Name::split(rest) else { break };
-            self.push_name(name, true);
+            self.push_name(name, Case::Kept);
             rest = after;
         }
         self.out.extend_from_slice(rest);
     }
 
-    fn push_name(&mut self, name: Name<'_>, compress: bool) {
+    fn push_name(&mut self, name: Name<'_>, case: Case) {
         let wire = name.wire();
+        // Length octets are below `A`, so they stay.
+        let folded = wire.to_ascii_lowercase();
         let mut at = 0;
         // Ends: every turn moves on by a label of a checked name.
         while let Some(&len) = wire.get(at).filter(|len| **len != 0) {
-            let suffix: Box<[u8]> = wire[at..].to_ascii_lowercase().into();
-            if compress && let Some(&target) = self.suffixes.get(&suffix) {
-                self.out.extend_from_slice(&(0xc000 | target).to_be_bytes());
-                return;
-            }
-            // A pointer has 14 bits (RFC 1035 §4.1.4).
-            if self.out.len() < 0x4000 && self.suffixes.len() < SUFFIXES_MAX {
-                self.suffixes.insert(suffix, self.out.len() as u16);
+            let (rest, suffix) = (&wire[at..], &folded[at..]);
+            match self.suffixes.get(suffix) {
+                Some(&target) if case == Case::Any || self.is_written(target, rest) => {
+                    self.out.extend_from_slice(&(POINTER | target).to_be_bytes());
+                    return;
+                }
+                Some(_) => {}
+                None if self.out.len() < POINTER_TARGETS && self.suffixes.len() < SUFFIXES_MAX => {
+                    self.suffixes.insert(suffix.into(), self.out.len() as u16);
+                }
+                None => {}
             }
             let end = (at + 1 + usize::from(len)).min(wire.len());
             self.out.extend_from_slice(&wire[at..end]);
@@ -275,4 +325,12 @@ impl Builder {
         }
         self.out.push(0);
     }
+
+    /// Whether the name at `target` is this one, case included.
+    fn is_written(&self, target: u16, name: &[u8]) -> bool {
+        Expanded::read(&self.out, usize::from(target)).is_ok_and(|(written, _)| written.wire() == name)
+    }
 }
+
+#[cfg(test)]
+mod tests;

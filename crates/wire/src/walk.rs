@@ -12,6 +12,10 @@ use crate::name::{Folded, LABEL_LEN_MAX, NAME_LEN_MAX, Name};
 /// The two high bits of a length octet: both set mark a pointer, one set is unassigned.
 const POINTER: u8 = 0xc0;
 
+/// Pointers followed for one name: each of a name's labels, of which there are at most 127, can come from another place. More
+/// would be pointers to pointers, and a message of many records could have the same long chain walked for every one.
+const POINTERS_MAX: usize = NAME_LEN_MAX / 2;
+
 /// Steps over a name without following its pointer; gives where it ends.
 pub(crate) fn skip_name(bytes: &[u8], start: usize) -> Result<usize, usize> {
     let mut at = start;
@@ -46,14 +50,16 @@ impl Expanded {
         let mut at = start;
         let mut lowest = start;
         let mut end = None;
-        // Ends: a label makes the name longer, which is limited; a pointer makes `lowest` smaller.
+        let mut pointers = 0;
+        // Ends: a label makes the name longer and a pointer their count, and both are limited.
         loop {
             let len = *bytes.get(at).ok_or(bytes.len())?;
             if len & POINTER == POINTER {
                 let target = usize::from(u16_at(bytes, at)? & 0x3fff);
-                if target >= lowest {
+                if target >= lowest || pointers == POINTERS_MAX {
                     return Err(at);
                 }
+                pointers += 1;
                 end.get_or_insert(at + 2);
                 lowest = target;
                 at = target;
