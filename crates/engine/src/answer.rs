@@ -97,10 +97,9 @@ impl Desk {
         now: Now,
         out: &mut Vec<u8>,
     ) -> Outcome {
-        let shared = Arc::clone(&self.shared);
         // Read before the zones are looked at: what is kept under an old epoch dies with it.
-        let zones_epoch = shared.zones_epoch();
-        let snapshot = shared.policy();
+        let zones_epoch = self.shared.zones_epoch();
+        let snapshot = self.shared.policy();
         let epoch = snapshot.epoch.wrapping_add(zones_epoch);
         let mut walk = Walk { desk: self, query, source, now, epoch, out };
         let admitted = snapshot.admits(source.peer.ip());
@@ -108,10 +107,10 @@ impl Desk {
         if admitted && walk.at_hand(&question) {
             return Outcome::Reply;
         }
-        if query.qclass == IN && shared.holds_zones() {
+        if query.qclass == IN && walk.desk.shared.holds_zones() {
             let (client, recursion_desired) = (source.peer.ip(), query.recursion_desired());
             let asking = Asking { question: &question, client, key, admitted, recursion_desired };
-            match zones::ask(&shared.authority_now(), &asking) {
+            match zones::ask(&walk.desk.shared.authority_now(), &asking) {
                 Zoned::Elsewhere => {}
                 Zoned::Answer(chain) => return walk.zone(&question, &chain),
                 Zoned::Leads(chain, target) => return walk.onward(&question, &snapshot, chain, target),

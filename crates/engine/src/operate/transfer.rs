@@ -1,29 +1,22 @@
 //! Transfers out: AXFR (RFC 5936) and IXFR (RFC 1995), message by message as the connection takes them.
 
-use std::iter::Peekable;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use event::{Ede, Event, Transport};
 use wire::code::Code;
 use wire::kind;
-use wire::message::{Builder, Record, Section};
+use wire::message::{Question, Record};
 use wire::name::Name;
-use wire::reply::MESSAGE_LEN_MAX;
-use wire::view::flag;
+use wire::view::{HEADER_LEN, flag};
 use zone::State;
+use zone::transfer::Messages;
 
 use super::notify::serial;
 use super::signed::Pen;
 use super::{Denied, Errand, Operated};
 
-/// Octets after which a message of a transfer is closed: compression reaches no further (RFC 1035 §4.1.4).
-const MESSAGE_BYTES: usize = 16 << 10;
-
 type Records = Box<dyn Iterator<Item = Record> + Send>;
-
-/// QNAME, QTYPE, QCLASS.
-type Question<'a> = (Name<'a>, u16, u16);
 
 pub(super) fn run(errand: &Errand<'_>, pen: &mut Option<Pen>) -> Result<Operated, Denied> {
     let (name, qtype, qclass, _) = errand.operation.question.ok_or_else(|| Denied::form("there is no question"))?;
@@ -54,27 +47,51 @@ pub(super) fn run(errand: &Errand<'_>, pen: &mut Option<Pen>) -> Result<Operated
             format!("{} whole at serial {now_at}, since changes from {from} are not kept", held.origin())
         }
     };
-    let question = (name, qtype, qclass);
+    let id = errand.operation.id;
+    let question = Question { qname: name.fold(), qtype, qclass };
+    let messages = |records: Records| {
+        let shipping = errand.shipping();
+        let reserve = shipping.size_max.saturating_sub(errand.room(pen.as_ref()));
+        Messages::new(id, errand.reply_flags() | flag::AA, question.clone(), records, shipping.size_max, reserve)
+    };
     if !is_stream {
-        let (reply, count) = short(errand, question, changes, &soa, errand.room(pen.as_ref()));
+        // All changes if they fit, else the SOA alone, and the client comes back over TCP (RFC 1995 §2).
+        let whole = |records: Records| {
+            let mut messages = messages(records);
+            let first = messages.next()?.ok()?;
+            messages.next().is_none().then_some(first)
+        };
+        let reply = changes.and_then(whole).or_else(|| whole(Box::new(std::iter::once(soa))));
+        let reply = spelled(errand, name, reply.unwrap_or_default());
         let mut done = errand.reply(reply, Code::NOERROR, &line);
-        done.late.event.answer_count = count;
+        done.late.event.answer_count = answer_count(&done.late.reply);
         return Ok(done);
     }
     let records = changes.unwrap_or_else(|| zone::transfer::whole(loaded.zone.clone()));
     let sent = Arc::new(Sent::default());
-    let mut stream = Stream {
-        records: records.peekable(),
-        id: errand.operation.id,
-        flags: errand.reply_flags() | flag::AA,
-        pen: pen.take(),
-        sent: Arc::clone(&sent),
+    let mut messages = messages(records);
+    let Some(Ok(first)) = messages.next() else {
+        return Err(Denied::told(Code::SERVFAIL, wire::ede::OTHER, "a record fits into no message"));
     };
-    let first = stream.first(errand, question);
+    let mut stream = Stream { messages, pen: pen.take(), sent: Arc::clone(&sent) };
+    let first = stream.close(spelled(errand, name, first));
     let mut done = errand.reply(first, Code::NOERROR, &line);
     done.late.sent = Some(sent);
     done.more = Some(Box::new(stream));
     Ok(done)
+}
+
+/// A first message: the name as the client spelled it, and OPT when it sent one (RFC 5936 §2.2.5).
+fn spelled(errand: &Errand<'_>, name: Name<'_>, mut message: Vec<u8>) -> Vec<u8> {
+    if let Some(asked) = message.get_mut(HEADER_LEN..HEADER_LEN + name.wire().len()) {
+        asked.copy_from_slice(name.wire());
+    }
+    errand.append_opt(&mut message);
+    message
+}
+
+fn answer_count(message: &[u8]) -> u16 {
+    message.get(6..8).and_then(|octets| octets.try_into().ok()).map_or(0, u16::from_be_bytes)
 }
 
 /// The serial a client has: in the SOA of its authority section (RFC 1995 §3).
@@ -82,35 +99,6 @@ fn wanted(errand: &Errand<'_>) -> Result<u32, Denied> {
     let message = errand.message()?;
     let soa = message.authority.iter().find(|record| record.rtype == kind::SOA);
     soa.and_then(serial).ok_or_else(|| Denied::form("the SOA that says what the client has is missing"))
-}
-
-/// The one message of an answer over UDP, and its records: all changes if they fit, else the SOA alone, and the client comes
-/// back over TCP (RFC 1995 §2).
-fn short(
-    errand: &Errand<'_>,
-    question: Question<'_>,
-    changes: Option<Records>,
-    soa: &Record,
-    room: usize,
-) -> (Vec<u8>, u16) {
-    let (name, qtype, qclass) = question;
-    let message = |records: &mut dyn Iterator<Item = Record>| {
-        let mut builder = Builder::new(errand.operation.id, errand.reply_flags() | flag::AA, room);
-        builder.question(name, qtype, qclass);
-        let mut count = 0u16;
-        for record in records {
-            if !builder.record(Section::Answer, &record) {
-                return None;
-            }
-            count = count.saturating_add(1);
-        }
-        Some((builder.finish(), count))
-    };
-    let all = changes.and_then(|mut records| message(&mut records));
-    let one = all.or_else(|| message(&mut std::iter::once(soa.clone())));
-    let (mut reply, count) = one.unwrap_or_default();
-    errand.append_opt(&mut reply);
-    (reply, count)
 }
 
 /// What a transfer has sent so far.
@@ -122,8 +110,8 @@ pub(crate) struct Sent {
 }
 
 impl Sent {
-    fn add(&self, records: u64, octets: usize) {
-        self.records.fetch_add(records, Relaxed);
+    fn add(&self, records: u16, octets: usize) {
+        self.records.fetch_add(u64::from(records), Relaxed);
         self.messages.fetch_add(1, Relaxed);
         self.octets.fetch_add(octets as u64, Relaxed);
     }
@@ -139,37 +127,14 @@ impl Sent {
 
 /// Messages of a transfer over a connection; all are signed when the request was, each chained to the one before.
 struct Stream {
-    records: Peekable<Records>,
-    id: u16,
-    flags: u16,
+    messages: Messages<Records>,
     pen: Option<Pen>,
     sent: Arc<Sent>,
 }
 
 impl Stream {
-    /// The first message: with the question, and OPT when the client sent it (RFC 5936 §2.2.1, §2.2.5).
-    fn first(&mut self, errand: &Errand<'_>, (name, qtype, qclass): Question<'_>) -> Vec<u8> {
-        let mut builder = Builder::new(self.id, self.flags, errand.room(self.pen.as_ref()));
-        builder.question(name, qtype, qclass);
-        let records = self.fill(&mut builder);
-        let mut message = builder.finish();
-        errand.append_opt(&mut message);
-        self.close(message, records)
-    }
-
-    fn fill(&mut self, builder: &mut Builder) -> u64 {
-        let mut records = 0;
-        while builder.len() < MESSAGE_BYTES
-            && let Some(record) = self.records.peek()
-            && builder.record(Section::Answer, record)
-        {
-            let _ = self.records.next();
-            records += 1;
-        }
-        records
-    }
-
-    fn close(&mut self, mut message: Vec<u8>, records: u64) -> Vec<u8> {
+    fn close(&mut self, mut message: Vec<u8>) -> Vec<u8> {
+        let records = answer_count(&message);
         if let Some(pen) = &mut self.pen {
             pen.sign(&mut message);
         }
@@ -182,13 +147,9 @@ impl Iterator for Stream {
     type Item = Vec<u8>;
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        let room = MESSAGE_LEN_MAX.saturating_sub(self.pen.as_ref().map_or(0, Pen::len));
-        let mut builder = Builder::new(self.id, self.flags, room);
-        // Ends: every message takes a record. One that fits into none ends the transfer without its last SOA, so that the client
-        // does not take it for whole.
-        match self.fill(&mut builder) {
-            0 => None,
-            records => Some(self.close(builder.finish(), records)),
-        }
+        // A record that fits into no message ends the transfer without its last SOA, so that the client does not take it for
+        // whole.
+        let message = self.messages.next()?.ok()?;
+        Some(self.close(message))
     }
 }
