@@ -10,7 +10,7 @@ use wire::view::{self, Arrival, Edns, Reason, Silence};
 const STREAM_SIZE_MAX: usize = 65_535;
 
 fn shipping<'a>(size_max: usize, ede: &'a [EdeOut<'a>]) -> Shipping<'a> {
-    Shipping { size_max, our_udp_size: UDP_SIZE_DEFAULT, ede, age_seconds: 7, ttl_max: u32::MAX }
+    Shipping { size_max, ede, age_seconds: 7, ..Shipping::PLAIN }
 }
 
 /// Checks what holds for every reply: its length, its ID, and that nobody would answer it.

@@ -33,7 +33,7 @@ fn check_stored(stored: &Stored, qname: &[u8], qtype: u16, qclass: u16) {
     let Arrival::Query(query) = view::read(&ask) else { return };
     for size_max in [512, usize::from(UDP_SIZE_DEFAULT), 65_535] {
         for age_seconds in [0, 60, u32::MAX] {
-            let shipping = Shipping { size_max, our_udp_size: UDP_SIZE_DEFAULT, ede: &[], age_seconds, ttl_max: 30 };
+            let shipping = Shipping { size_max, age_seconds, ttl_max: 30, ..Shipping::PLAIN };
             let mut out = Vec::new();
             let len = reply::ship(stored, &query, &shipping, &mut out);
             assert_eq!(out.len(), len);

@@ -25,7 +25,7 @@ fn main() {
     let upstream = two_addresses(&query);
     let stored = reply::take(&upstream, 7, &qname, 1, 1).expect("a reply");
     let ede = [EdeOut { code: 15, text: "list=ads rule=example.com" }];
-    let plain = Shipping { size_max: 1232, our_udp_size: 1232, ede: &[], age_seconds: 3, ttl_max: u32::MAX };
+    let plain = Shipping { size_max: 1232, age_seconds: 3, ..Shipping::PLAIN };
     let blocked = Shipping { ede: &ede, ..plain };
     let mut out = Vec::with_capacity(4096);
 

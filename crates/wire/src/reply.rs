@@ -13,7 +13,7 @@ use crate::code::Code;
 use crate::name::Folded;
 use crate::view::Edns;
 
-pub use build::{ask, block, blocked, coded, reject, ship};
+pub use build::{append_opt, ask, block, blocked, coded, opt_len_min, rcode_sent, reject, ship, truncated};
 pub use take::take;
 
 /// UDP payload size we offer and never exceed unless configured (DNS flag day 2020).
@@ -21,6 +21,9 @@ pub const UDP_SIZE_DEFAULT: u16 = 1232;
 
 /// Largest message there is: the length prefix on streams has 16 bits (RFC 1035 §4.2.2).
 pub const MESSAGE_LEN_MAX: usize = 65_535;
+
+/// What replies over encrypted transports are padded to a multiple of (RFC 8467 §4.1).
+pub const PADDING_BLOCK: u16 = 468;
 
 /// Extended errors kept of an upstream's reply.
 pub const EDE_MAX: usize = 8;
@@ -99,7 +102,8 @@ pub enum NotAReply {
 /// How the reply to this client is limited and marked.
 #[derive(Clone, Copy, Debug)]
 pub struct Shipping<'a> {
-    /// Largest reply: for UDP min(client's EDNS size or 512, ours); `usize::MAX` for streams.
+    /// Largest reply: for UDP min(client's EDNS size or 512, ours); `usize::MAX` for streams. Whoever signs the reply takes off
+    /// what the TSIG record needs.
     pub size_max: usize,
     /// Our own UDP size to put in OPT.
     pub our_udp_size: u16,
@@ -109,6 +113,32 @@ pub struct Shipping<'a> {
     pub age_seconds: u32,
     /// TTLs above this are sent as this (serve-stale: 30); `u32::MAX` for none.
     pub ttl_max: u32,
+    /// AA is set: the answer, or that there is none, is ours to give. A stored packet with AA keeps it anyway.
+    pub authoritative: bool,
+    /// COOKIE option: client cookie and server cookie, as [`crate::cookie::make`] makes it. Never dropped: a reply that leaves no room for it is truncated.
+    pub cookie: Option<[u8; 24]>,
+    /// NSID option (RFC 5001): who we are, for clients that asked. Dropped before the reply would overflow.
+    pub nsid: Option<&'a [u8]>,
+    /// TCP keepalive option (RFC 7828): how long an idle connection may stay, in units of 100 ms.
+    pub keepalive: Option<u16>,
+    /// Padding option (RFC 7830): the reply is made a multiple of this long, or as long as it may be.
+    pub padding_block: Option<u16>,
+}
+
+impl Shipping<'_> {
+    /// No limit but the largest message, no marks, an OPT without options.
+    pub const PLAIN: Shipping<'static> = Shipping {
+        size_max: usize::MAX,
+        our_udp_size: UDP_SIZE_DEFAULT,
+        ede: &[],
+        age_seconds: 0,
+        ttl_max: u32::MAX,
+        authoritative: false,
+        cookie: None,
+        nsid: None,
+        keepalive: None,
+        padding_block: None,
+    };
 }
 
 impl BlockReply {

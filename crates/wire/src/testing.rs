@@ -247,5 +247,17 @@ fn show_opt(message: &Message<&[u8]>) -> String {
         let extra = error.text_slice().map(|text| String::from_utf8_lossy(text).into_owned());
         write!(text, " ede={}:{}", error.code().to_int(), extra.unwrap_or_default()).unwrap();
     }
+    for other in opt.opt().iter::<domain::base::opt::UnknownOptData<_>>() {
+        let other = other.unwrap();
+        let data: &[u8] = other.as_slice();
+        match other.code().to_int() {
+            15 => {}
+            12 if data.iter().all(|octet| *octet == 0) => write!(text, " padding={}", data.len()).unwrap(),
+            code => {
+                write!(text, " option={code}:").unwrap();
+                data.iter().for_each(|octet| write!(text, "{octet:02x}").unwrap());
+            }
+        }
+    }
     text + "\n"
 }

@@ -13,8 +13,7 @@ use wire::name::Folded;
 use wire::reply::{self, Shipping};
 use wire::view::{self, Arrival};
 
-const SHIPPING: Shipping<'_> =
-    Shipping { size_max: 1232, our_udp_size: 1232, ede: &[], age_seconds: 1, ttl_max: u32::MAX };
+const SHIPPING: Shipping<'_> = Shipping { size_max: 1232, age_seconds: 1, ..Shipping::PLAIN };
 
 /// The folder with data by others, beside the workspace unless `NAMEWARD_SHARED` names it. Not everybody has it.
 fn shared() -> Option<PathBuf> {

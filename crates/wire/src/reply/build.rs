@@ -2,6 +2,7 @@
 
 use crate::bytes::patch;
 use crate::code::Code;
+use crate::cookie::COOKIE_LEN;
 use crate::kind;
 use crate::name::{Folded, NAME_LEN_MAX, Name};
 use crate::reply::{Asked, BlockReply, EDE_TEXT_LEN_MAX, EdeOut, MESSAGE_LEN_MAX, Shape, Shipping, Stored};
@@ -9,6 +10,9 @@ use crate::view::{DNSSEC_OK, Edns, HEADER_LEN, Query, Reject, flag, option};
 
 /// OPT without options: root owner, TYPE, CLASS, TTL, RDLENGTH.
 const OPT_LEN: usize = 11;
+
+/// OPTION-CODE and OPTION-LENGTH (RFC 6891 §6.1.2).
+const OPTION_LEN: usize = 4;
 
 /// SERIAL, REFRESH, RETRY and EXPIRE of the SOA in block answers. Nobody transfers such a zone.
 const BLOCK_SOA_NUMBERS: [u32; 4] = [1, 3600, 600, 86_400];
@@ -21,19 +25,23 @@ const BLOCK_SOA_INVALID_OFFSET: usize = 8;
 
 /// Makes a stored packet ready for this query: ID, RD and CD from the query, RA set, question as the client spelled
 /// it, TTLs aged, OPT appended when the client sent one; over `size_max` it becomes header + question + OPT with TC.
-/// AD stays only for clients that sent AD or DO (RFC 6840 §5.8). Returns the length written; the header tells TC.
+/// AA stays; AD stays only for clients that sent AD or DO (RFC 6840 §5.8). Returns the length written; the header tells TC.
 pub fn ship(stored: &Stored, query: &Query<'_>, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
     let packet = &stored.packet[..];
     let opt = OptPlan::new(query.edns, stored.rcode, shipping, packet.len());
     out.clear();
+    let kept = match packet {
+        [_, _, high, low, ..] => u16::from_be_bytes([*high, *low]),
+        _ => 0,
+    };
+    let aa = kept & flag::AA | authority(shipping);
     if packet.len() + opt.len() > size_max(shipping) {
-        return truncated(query, stored.rcode, shipping, out);
+        return bare(query, stored.rcode, flag::TC | aa, shipping, out);
     }
     out.extend_from_slice(packet);
-    let kept = u16::from_be_bytes([out.get(2).copied().unwrap_or(0), out.get(3).copied().unwrap_or(0)]);
     let wants_ad = query.authentic_data() || query.dnssec_ok();
     let ad = if wants_ad { kept & flag::AD } else { 0 };
-    let flags = reply_flags(query.header_flags) | ad | header_rcode(stored.rcode, query.edns);
+    let flags = reply_flags(query.header_flags) | aa | ad | header_rcode(stored.rcode, query.edns);
     patch(out, 0, &query.id.to_be_bytes());
     patch(out, 2, &flags.to_be_bytes());
     patch(out, HEADER_LEN, query.qname.wire());
@@ -51,15 +59,15 @@ fn age_ttls(packet: &mut [u8], ttl_offsets: &[u16], shipping: &Shipping<'_>) {
     }
 }
 
-/// Header, question and OPT with TC: the client asks again over TCP.
-fn truncated(query: &Query<'_>, rcode: u16, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
-    bare(query, rcode, flag::TC, shipping, out)
-}
-
 /// A reply with a code and no records (SERVFAIL, REFUSED, blocked as NXDOMAIN or NODATA without SOA …), OPT and EDE when
 /// the client sent OPT.
 pub fn coded(query: &Query<'_>, rcode: u16, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
-    bare(query, rcode, 0, shipping, out)
+    bare(query, rcode, authority(shipping), shipping, out)
+}
+
+/// Header, question and OPT with TC: the client asks again over TCP.
+pub fn truncated(query: &Query<'_>, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
+    bare(query, Code::NOERROR.number(), flag::TC | authority(shipping), shipping, out)
 }
 
 fn bare(query: &Query<'_>, rcode: u16, more_flags: u16, shipping: &Shipping<'_>, out: &mut Vec<u8>) -> usize {
@@ -100,7 +108,7 @@ pub fn blocked(query: &Query<'_>, kind: BlockReply, ttl: u32, shipping: &Shippin
     let opt = OptPlan::new(query.edns, rcode, shipping, out.len());
     // Only a limit below 512, which no client can ask for, cuts off a block answer.
     if out.len() + opt.len() > size_max(shipping) {
-        return truncated(query, rcode, shipping, out);
+        return bare(query, rcode, flag::TC, shipping, out);
     }
     opt.append(out);
     out.len()
@@ -213,10 +221,37 @@ fn reply_flags(asked: u16) -> u16 {
     flag::QR | flag::RA | asked & (flag::OPCODE | flag::RD | flag::CD)
 }
 
-/// The header's four bits of a code. Without OPT a longer code cannot be told and its low bits would say another, so the
-/// client gets SERVFAIL.
+/// The code as this client gets it. Without OPT a code longer than four bits cannot be told and its low bits would say
+/// another, so the client gets SERVFAIL.
+#[must_use]
+pub fn rcode_sent(rcode: u16, edns: Option<Edns<'_>>) -> u16 {
+    if rcode > flag::RCODE && edns.is_none() { Code::SERVFAIL.number() } else { rcode }
+}
+
+/// The header's four bits of a code.
 fn header_rcode(rcode: u16, edns: Option<Edns<'_>>) -> u16 {
-    if rcode > flag::RCODE && edns.is_none() { Code::SERVFAIL.number() } else { rcode & flag::RCODE }
+    rcode_sent(rcode, edns) & flag::RCODE
+}
+
+fn authority(shipping: &Shipping<'_>) -> u16 {
+    if shipping.authoritative { flag::AA } else { 0 }
+}
+
+/// Ends a reply that was built otherwise: puts the code into its header, and OPT behind its last record if the client sent
+/// one. Nothing may stand in the additional section behind it but TSIG. To leave room, build with `size_max` less
+/// [`opt_len_min`] and what TSIG needs.
+pub fn append_opt(out: &mut Vec<u8>, edns: Option<Edns<'_>>, rcode: u16, shipping: &Shipping<'_>) {
+    if let Some(octet) = out.get_mut(3) {
+        *octet = *octet & 0xf0 | header_rcode(rcode, edns) as u8;
+    }
+    OptPlan::new(edns, rcode, shipping, out.len()).append(out);
+}
+
+/// Octets the OPT of a reply takes at least: without what is dropped when there is no room.
+#[must_use]
+pub fn opt_len_min(edns: Option<Edns<'_>>, shipping: &Shipping<'_>) -> usize {
+    let plan = OptPlan { ede: &[], nsid: None, padding_block: None, ..OptPlan::whole(edns, 0, shipping) };
+    plan.len()
 }
 
 fn size_max(shipping: &Shipping<'_>) -> usize {
@@ -252,43 +287,87 @@ fn pointer(at: usize) -> [u8; 2] {
     (0xc000 | (at as u16 & 0x3fff)).to_be_bytes()
 }
 
-/// The OPT of a reply, measured before it is written: as many extended errors as fit, texts dropped first.
+/// The OPT of a reply, measured before it is written. What has no room is dropped in this order: texts of extended errors,
+/// extended errors, NSID. Padding takes what is left.
 struct OptPlan<'a> {
     edns: Option<Edns<'a>>,
     rcode: u16,
     udp_size: u16,
     ede: &'a [EdeOut<'a>],
     texts: bool,
+    cookie: Option<[u8; COOKIE_LEN]>,
+    nsid: Option<&'a [u8]>,
+    keepalive: Option<u16>,
+    padding_block: Option<u16>,
+    size_max: usize,
 }
 
 impl<'a> OptPlan<'a> {
     fn new(edns: Option<Edns<'a>>, rcode: u16, shipping: &Shipping<'a>, before: usize) -> OptPlan<'a> {
-        let mut plan = OptPlan { edns, rcode, udp_size: shipping.our_udp_size, ede: shipping.ede, texts: true };
-        let room = size_max(shipping).saturating_sub(before);
+        let mut plan = OptPlan::whole(edns, rcode, shipping);
+        let room = plan.size_max.saturating_sub(before);
         if plan.len() > room {
             plan.texts = false;
         }
         if plan.len() > room {
             plan.ede = &[];
         }
+        if plan.len() > room {
+            plan.nsid = None;
+        }
         plan
     }
 
+    fn whole(edns: Option<Edns<'a>>, rcode: u16, shipping: &Shipping<'a>) -> OptPlan<'a> {
+        let Shipping { ede, cookie, nsid, keepalive, padding_block, our_udp_size, .. } = *shipping;
+        let size_max = size_max(shipping);
+        OptPlan {
+            edns,
+            rcode,
+            udp_size: our_udp_size,
+            ede,
+            texts: true,
+            cookie,
+            nsid,
+            keepalive,
+            padding_block,
+            size_max,
+        }
+    }
+
+    /// Octets without padding.
     fn len(&self) -> usize {
         if self.edns.is_some() { OPT_LEN + self.options_len() } else { 0 }
     }
 
     fn options_len(&self) -> usize {
-        self.ede.iter().map(|ede| 6 + self.text(ede).len()).sum()
+        let ede: usize = self.ede.iter().map(|ede| OPTION_LEN + 2 + self.text(ede).len()).sum();
+        let cookie = self.cookie.map_or(0, |cookie| OPTION_LEN + cookie.len());
+        let nsid = self.nsid.map_or(0, |nsid| OPTION_LEN + nsid.len());
+        let keepalive = self.keepalive.map_or(0, |_| OPTION_LEN + 2);
+        ede + cookie + nsid + keepalive
     }
 
     fn text<'e>(&self, ede: &EdeOut<'e>) -> &'e str {
         if self.texts { cut(ede.text, EDE_TEXT_LEN_MAX) } else { "" }
     }
 
+    /// Octets of padding for a message that is `len` long without the option; `None` when there is no room for even that.
+    fn padding(&self, len: usize) -> Option<usize> {
+        let block = usize::from(self.padding_block?.max(1));
+        let room = self.size_max.checked_sub(len + OPTION_LEN)?;
+        let wanted = (len + OPTION_LEN).next_multiple_of(block) - len - OPTION_LEN;
+        Some(wanted.min(room))
+    }
+
     fn append(&self, out: &mut Vec<u8>) {
         let Some(edns) = self.edns else { return };
-        push_opt(out, self.udp_size, self.rcode, edns.dnssec_ok, self.options_len());
+        let padding = self.padding(out.len() + self.len());
+        let options_len = self.options_len() + padding.map_or(0, |len| OPTION_LEN + len);
+        push_opt(out, self.udp_size, self.rcode, edns.dnssec_ok, options_len);
+        if let Some(cookie) = self.cookie {
+            push_option(option::COOKIE, &cookie, out);
+        }
         for ede in self.ede {
             let text = self.text(ede);
             out.extend_from_slice(&option::EXTENDED_ERROR.to_be_bytes());
@@ -296,9 +375,28 @@ impl<'a> OptPlan<'a> {
             out.extend_from_slice(&ede.code.to_be_bytes());
             out.extend_from_slice(text.as_bytes());
         }
+        if let Some(nsid) = self.nsid {
+            push_option(option::NSID, nsid, out);
+        }
+        if let Some(keepalive) = self.keepalive {
+            push_option(option::TCP_KEEPALIVE, &keepalive.to_be_bytes(), out);
+        }
+        if let Some(len) = padding {
+            out.extend_from_slice(&option::PADDING.to_be_bytes());
+            // The whole message has at most 65,535 octets.
+            out.extend_from_slice(&(len as u16).to_be_bytes());
+            out.resize(out.len() + len, 0);
+        }
         let additional = u16::from_be_bytes([out.get(10).copied().unwrap_or(0), out.get(11).copied().unwrap_or(0)]);
         patch(out, 10, &additional.saturating_add(1).to_be_bytes());
     }
+}
+
+/// `data` is one of ours, far below 65,536 octets.
+fn push_option(code: u16, data: &[u8], out: &mut Vec<u8>) {
+    out.extend_from_slice(&code.to_be_bytes());
+    out.extend_from_slice(&(data.len() as u16).to_be_bytes());
+    out.extend_from_slice(data);
 }
 
 /// The longest beginning of `text` of at most `len_max` octets that ends between characters.

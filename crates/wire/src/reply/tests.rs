@@ -1,11 +1,11 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::cookie::COOKIE_LEN;
 use crate::testing::{ID, build, show};
 use crate::view::{self, Arrival, Query};
 
-const SHIPPING: Shipping<'_> =
-    Shipping { size_max: 1232, our_udp_size: 1232, ede: &[], age_seconds: 0, ttl_max: u32::MAX };
+const SHIPPING: Shipping<'_> = Shipping { size_max: 1232, ..Shipping::PLAIN };
 
 fn name(text: &str) -> Folded {
     Folded::from_text(text).unwrap()
@@ -287,12 +287,144 @@ fn rejections() {
     check("flags rd; count qd=1; hex 03", "FORMERR QUERY qr rd ra\n");
     check("flags rd; q Example A; hex 00", "FORMERR QUERY qr rd ra\nq Example A IN\n");
     check("q a A; opt 4096 do; hex 00", "FORMERR QUERY qr ra\nq a A IN\nopt 1232 version=0 do\n");
-    check("flags opcode=5 rd cd; q example SOA", "NOTIMP UPDATE qr\nq example SOA IN\n");
-    check("flags opcode=6", "NOTIMP DSO qr\n");
+    check("flags opcode=2 rd cd; q example SOA", "NOTIMP STATUS qr\nq example SOA IN\n");
+    check("flags opcode=5 rd cd; q example SOA; hex 00", "FORMERR UPDATE qr\nq example SOA IN\n");
     check("q a A; opt 1232 version=1", "NOERROR QUERY qr ra\nq a A IN\nopt 1232 version=0 BADVERS\n");
     // Its options cannot be stepped through, but the code needs an OPT.
     check("q a A; opt 1232 version=9 raw=ff", "NOERROR QUERY qr ra\nq a A IN\nopt 1232 version=0 BADVERS\n");
-    check("q a AXFR", "REFUSED QUERY qr ra\nq a AXFR IN\n");
+    check("q a MAILA", "NOTIMP QUERY qr ra\nq a MAILA IN\n");
+}
+
+#[test]
+fn operations_are_turned_away_too() {
+    let check = |text: &str, rcode, expected: &str| {
+        let bytes = build(text);
+        let Arrival::Operation(operation) = view::read(&bytes) else { panic!("{text}") };
+        let mut out = vec![1; 99];
+        let reason = view::Reason::Opcode { opcode: operation.opcode };
+        reject(&operation.rejected(rcode, reason), &SHIPPING, &mut out);
+        assert_eq!(show(&out).as_str(), expected, "{text}");
+    };
+    check(
+        "flags opcode=5 rd cd; q example SOA; opt 512 do",
+        2,
+        "SERVFAIL UPDATE qr\nq example SOA IN\nopt 1232 version=0 do\n",
+    );
+    check("flags opcode=6; hex ff", 4, "NOTIMP DSO qr\n");
+    check("flags rd; q a AXFR", 5, "REFUSED QUERY qr rd ra\nq a AXFR IN\n");
+}
+
+const COOKIE: [u8; COOKIE_LEN] = [0xc0; COOKIE_LEN];
+
+#[test]
+fn options_of_a_reply() {
+    let every = Shipping {
+        ede: &[EdeOut { code: 3, text: "stale" }],
+        cookie: Some(COOKIE),
+        nsid: Some(b"ns"),
+        keepalive: Some(100),
+        padding_block: Some(PADDING_BLOCK),
+        ..SHIPPING
+    };
+    let options = |shipping: &Shipping<'_>| {
+        let bytes = build("q a A; opt 1232");
+        let mut out = Vec::new();
+        coded(&query(&bytes), 0, shipping, &mut out);
+        let text = show(&out);
+        (out.len(), text.lines().last().unwrap().replace(&"c0".repeat(COOKIE_LEN), "C"))
+    };
+    let all = "opt 1232 version=0 ede=3:stale option=10:C option=3:6e73 option=11:0064";
+    // 19 header and question, 11 OPT, 11 error, 28 cookie, 6 NSID, 6 keepalive, 4 padding: 383 to the block's end.
+    assert_eq!(options(&every), (468, format!("{all} padding=383")));
+    assert_eq!(options(&Shipping { padding_block: None, ..every }), (81, all.to_owned()));
+    // As much as may be is padded when a whole block does not fit, and not at all when nothing does.
+    assert_eq!(options(&Shipping { size_max: 100, ..every }), (100, format!("{all} padding=15")));
+    assert_eq!(options(&Shipping { size_max: 84, ..every }), (81, all.to_owned()));
+    // Dropped in this order.
+    let at = |size_max| options(&Shipping { size_max, ..every }).1;
+    assert_eq!(at(80), "opt 1232 version=0 ede=3: option=10:C option=3:6e73 option=11:0064 padding=0");
+    assert_eq!(at(75), "opt 1232 version=0 option=10:C option=3:6e73 option=11:0064 padding=1");
+    assert_eq!(at(69), "opt 1232 version=0 option=10:C option=11:0064 padding=1");
+    // A block that is filled exactly.
+    let exact = Shipping { padding_block: Some(34), ..SHIPPING };
+    assert_eq!(options(&exact), (34, "opt 1232 version=0 padding=0".to_owned()));
+
+    // Nothing of it for a client without OPT.
+    let bytes = build("q a A");
+    let mut out = Vec::new();
+    coded(&query(&bytes), 0, &every, &mut out);
+    assert_eq!(show(&out), "NOERROR QUERY qr ra\nq a A IN\n");
+}
+
+#[test]
+fn a_cookie_is_never_dropped() {
+    let stored = take_a(TWO).unwrap();
+    let shipping = Shipping { cookie: Some(COOKIE), nsid: Some(b"ns"), ..SHIPPING };
+    let at = |size_max| {
+        let text = shipped(&stored, "q www.example A; opt 1232", &Shipping { size_max, ..shipping });
+        let cookie = if text.contains(&"c0".repeat(COOKIE_LEN)) { "cookie" } else { "none" };
+        (text.contains(" tc "), text.contains("option=3:"), cookie)
+    };
+    // 29 header and question, 2 × 16 records, 11 OPT, 28 cookie, 6 NSID.
+    assert_eq!(at(106), (false, true, "cookie"));
+    assert_eq!(at(105), (false, false, "cookie"));
+    assert_eq!(at(100), (false, false, "cookie"));
+    assert_eq!(at(99), (true, true, "cookie"));
+}
+
+#[test]
+fn authority() {
+    let mut stored = take_a("flags qr aa ra; q www.example A; an @12 300 A 192.0.2.1").unwrap();
+    let header = |text: String| text.lines().next().unwrap().to_owned();
+    let ours = Shipping { authoritative: true, ..SHIPPING };
+    // What an upstream says of itself is not ours to say.
+    assert_eq!(header(shipped(&stored, "q www.example A", &SHIPPING)), "NOERROR QUERY qr ra");
+    assert_eq!(header(shipped(&stored, "q www.example A", &ours)), "NOERROR QUERY qr aa ra");
+    stored.packet[2] |= 4;
+    assert_eq!(header(shipped(&stored, "q www.example A", &SHIPPING)), "NOERROR QUERY qr aa ra");
+    assert_eq!(
+        header(shipped(&stored, "q www.example A", &Shipping { size_max: 40, ..SHIPPING })),
+        "NOERROR QUERY qr aa tc ra"
+    );
+    let bytes = build("q a A");
+    let mut out = Vec::new();
+    coded(&query(&bytes), 3, &ours, &mut out);
+    assert_eq!(header(show(&out)), "NXDOMAIN QUERY qr aa ra");
+    truncated(&query(&bytes), &SHIPPING, &mut out);
+    assert_eq!(show(&out), "NOERROR QUERY qr tc ra\nq a A IN\n");
+}
+
+#[test]
+fn replies_built_otherwise_get_their_opt() {
+    let ede = [EdeOut { code: 22, text: "nobody" }];
+    let shipping = Shipping { ede: &ede, cookie: Some(COOKIE), ..SHIPPING };
+    for (query_text, rcode, expected) in [
+        ("flags opcode=5; q a SOA", 9, "NOTAUTH UPDATE qr\nq a SOA IN\n"),
+        ("flags opcode=5; q a SOA", 23, "SERVFAIL UPDATE qr\nq a SOA IN\n"),
+        (
+            "flags opcode=5; q a SOA; opt 1232 do",
+            9,
+            "NOTAUTH UPDATE qr\nq a SOA IN\nopt 1232 version=0 do ede=22:nobody",
+        ),
+        (
+            "flags opcode=5; q a SOA; opt 1232",
+            23,
+            "YXRRSET UPDATE qr\nq a SOA IN\nopt 1232 version=0 BADCOOKIE ede=22:nobody",
+        ),
+    ] {
+        let bytes = build(query_text);
+        let Arrival::Operation(operation) = view::read(&bytes) else { panic!("{query_text}") };
+        let mut out = build("flags qr opcode=5 rcode=1; q a SOA");
+        let before = out.len();
+        append_opt(&mut out, operation.edns, rcode, &shipping);
+        assert!(show(&out).starts_with(expected), "{query_text} {rcode}: {}", show(&out));
+        assert_eq!(rcode_sent(rcode, operation.edns) == rcode, operation.edns.is_some() || rcode < 16);
+        let least = opt_len_min(operation.edns, &shipping);
+        assert_eq!(least, if operation.edns.is_some() { 11 + 28 } else { 0 });
+        let mut tight = out[..before].to_vec();
+        append_opt(&mut tight, operation.edns, rcode, &Shipping { size_max: before + least, ..shipping });
+        assert_eq!(tight.len(), before + least);
+    }
 }
 
 #[test]

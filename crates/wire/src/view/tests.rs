@@ -24,8 +24,18 @@ fn verdict(bytes: &[u8]) -> String {
             assert_eq!((query.bytes, query.id), (bytes, u16::from_be_bytes([bytes[0], bytes[1]])));
             let mut text = format!("query {}", question(query.qname, query.qtype, query.qclass));
             edns(query.edns, &mut text);
-            if query.tsig_at.is_some() {
-                text.push_str(" tsig");
+            text
+        }
+        Arrival::Operation(operation) => {
+            assert_eq!((operation.bytes, operation.id), (bytes, u16::from_be_bytes([bytes[0], bytes[1]])));
+            let mut text = format!("operation {}", kind::opcode_name(operation.opcode));
+            if let Some((name, qtype, qclass, end)) = operation.question {
+                assert_eq!(end, HEADER_LEN + name.wire().len() + 4);
+                write!(text, " {}", question(name, qtype, qclass)).unwrap();
+            }
+            edns(operation.edns, &mut text);
+            if let Some(at) = operation.tsig_at {
+                write!(text, " tsig@{at}").unwrap();
             }
             text
         }
@@ -110,10 +120,10 @@ fn records_that_a_query_has_not() {
             "FORMERR (example A IN) opt=1232: octets after the last record, from octet 36",
         ),
         ("q example A; count ar=1", "FORMERR (example A IN): message ends too early at octet 25"),
-        ("q example A; an @12 1 A 192.0.2.1", "FORMERR (example A IN): a query has no such record: octet 25"),
+        ("q example A; an @12 1 A 192.0.2.1", "FORMERR (example A IN): such a message has no such record: octet 25"),
         (
             "q example A; ns @12 1 A 192.0.2.1; opt 1232",
-            "FORMERR (example A IN) opt=1232: a query has no such record: octet 25",
+            "FORMERR (example A IN) opt=1232: such a message has no such record: octet 25",
         ),
         // Other additional records are ignored, as long as they are records and few.
         ("q example A; ar @12 1 A 192.0.2.1; opt 512", "query example A IN opt=512"),
@@ -121,7 +131,7 @@ fn records_that_a_query_has_not() {
     ]);
     let many = |count| format!("q example A; {}", "ar . 1 A 192.0.2.1;".repeat(count));
     assert_eq!(verdict(&build(&many(16))), "query example A IN");
-    assert_eq!(verdict(&build(&many(17))), "FORMERR (example A IN): a query has no such record: octet 25");
+    assert_eq!(verdict(&build(&many(17))), "FORMERR (example A IN): such a message has no such record: octet 25");
 }
 
 #[test]
@@ -174,23 +184,102 @@ fn client_subnets() {
     }
 }
 
+/// RFC 7828 §3.1.
+#[test]
+fn keepalives_have_a_timeout_or_none() {
+    for (data, right) in [("", true), ("0064", true), ("00", false), ("006400", false)] {
+        let message = build(&format!("q example A; opt 1232 option=11:{data}"));
+        assert_eq!(matches!(read(&message), Arrival::Query(_)), right, "{data}");
+    }
+}
+
+/// RFC 7873 §5.4.
+#[test]
+fn a_cookie_is_asked_for_without_a_question() {
+    check(&[
+        (
+            "opt 1232 option=10:0011223344556677",
+            "FORMERR opt=1232 option=10:8: no question, only a cookie, and cookies are off",
+        ),
+        ("opt 1232", "FORMERR opt=1232: 0 questions instead of one"),
+        ("opt 1232 option=10:00", "FORMERR opt=1232 option=10:1: OPT record malformed at octet 23"),
+        (
+            "opt 1232 option=10:0011223344556677; opt 1232",
+            "FORMERR opt=1232 option=10:8: OPT record malformed at octet 35",
+        ),
+        (
+            "an . 1 A 192.0.2.1; opt 1232 option=10:0011223344556677",
+            "FORMERR opt=1232 option=10:8: 0 questions instead of one",
+        ),
+        ("opt 1232 option=10:0011223344556677; ar . 0 ANY:TSIG \\# 00", "operation QUERY opt=1232 option=10:8 tsig@35"),
+        ("opt 1232 option=10:0011223344556677 version=1", "BADVERS opt=1232 option=10:8: EDNS version 1 is not known"),
+    ]);
+}
+
 #[test]
 fn other_opcodes_are_not_implemented_whatever_the_body() {
     check(&[
         ("flags opcode=1; q example A", "NOTIMP (example A IN): opcode IQUERY is not offered"),
         ("flags opcode=2; opt 1232", "NOTIMP opt=1232: opcode STATUS is not offered"),
         ("flags opcode=3", "NOTIMP: opcode OPCODE3 is not offered"),
-        (
-            "flags opcode=4; q example SOA; an @12 1 A 192.0.2.1",
-            "NOTIMP (example SOA IN): opcode NOTIFY is not offered",
-        ),
-        (
-            "flags opcode=5; q example SOA; ns a.@12 0 ANY:A \\#; opt 1232 do",
-            "NOTIMP (example SOA IN) opt=1232 do: opcode UPDATE is not offered",
-        ),
-        ("flags opcode=6; hex 000100020000", "NOTIMP: opcode DSO is not offered"),
         ("flags opcode=15; count qd=9 an=9; hex ffffff", "NOTIMP: opcode OPCODE15 is not offered"),
         ("flags opcode=7; q www.@12 A", "NOTIMP: opcode OPCODE7 is not offered"),
+        ("flags opcode=7; q example A; ar . 1 ANY:TSIG \\# 00", "NOTIMP (example A IN): opcode OPCODE7 is not offered"),
+    ]);
+}
+
+#[test]
+fn operations() {
+    check(&[
+        ("flags opcode=4; q example SOA; an @12 1 A 192.0.2.1", "operation NOTIFY example SOA IN"),
+        (
+            "flags opcode=5; q example SOA; ns a.@12 0 ANY:A \\#; opt 1232 do",
+            "operation UPDATE example SOA IN opt=1232 do",
+        ),
+        ("flags opcode=6; hex 000100020000", "operation DSO"),
+        ("flags opcode=6; count qd=9 ar=1; hex ff", "operation DSO"),
+        ("q example AXFR", "operation QUERY example AXFR IN"),
+        ("q example IXFR; ns @12 0 SOA a.@12 b.@12 1 2 3 4 5", "operation QUERY example IXFR IN"),
+        ("q key TKEY; ar key. 0 ANY:TKEY \\# 00", "operation QUERY key TKEY IN"),
+        ("q key TKEY; an key. 0 ANY:TKEY \\# 00; opt 1232", "operation QUERY key TKEY IN opt=1232"),
+    ]);
+    // As many records as fit are stepped over.
+    let records = "ns @12 0 A 192.0.2.1;".repeat(4_000);
+    check(&[(&format!("flags opcode=5; q example SOA; {records}"), "operation UPDATE example SOA IN")]);
+}
+
+#[test]
+fn operations_that_are_malformed() {
+    let opt_in_updates = "flags opcode=5; q example SOA; ns . 0 OPT \\#";
+    check(&[
+        ("flags opcode=5", "FORMERR: 0 questions instead of one"),
+        ("flags opcode=4; q a SOA; q b SOA", "FORMERR (a SOA IN): 2 questions instead of one"),
+        (
+            "flags opcode=5; q example SOA; hex 00",
+            "FORMERR (example SOA IN): octets after the last record, from octet 25",
+        ),
+        ("flags opcode=5; q example SOA; count ns=1", "FORMERR (example SOA IN): message ends too early at octet 25"),
+        (
+            "flags opcode=5; q example SOA; count an=65535 ns=65535 ar=65535",
+            "FORMERR (example SOA IN): message ends too early at octet 25",
+        ),
+        (opt_in_updates, "FORMERR (example SOA IN): such a message has no such record: octet 25"),
+        (
+            "flags opcode=5; q example SOA; an key. 0 ANY:TSIG \\# 00",
+            "FORMERR (example SOA IN): such a message has no such record: octet 25",
+        ),
+        (
+            "flags opcode=5; q example SOA; opt 1232; opt 1232",
+            "FORMERR (example SOA IN) opt=1232: OPT record malformed at octet 36",
+        ),
+        (
+            "flags opcode=4; q example SOA; opt 1232 version=1",
+            "BADVERS (example SOA IN) opt=1232: EDNS version 1 is not known",
+        ),
+        (
+            "q example AXFR; an @12 1 A 192.0.2.1",
+            "FORMERR (example AXFR IN): such a message has no such record: octet 25",
+        ),
     ]);
 }
 
@@ -200,14 +289,8 @@ fn types_that_cannot_be_asked_for() {
         ("q example OPT", "FORMERR (example OPT IN): type OPT cannot be asked for"),
         ("q example TSIG", "FORMERR (example TSIG IN): type TSIG cannot be asked for"),
         ("q example NXNAME", "FORMERR (example NXNAME IN): type NXNAME cannot be asked for"),
-        ("q example TKEY; opt 1232", "NOTIMP (example TKEY IN) opt=1232: type TKEY cannot be asked for"),
         ("q example MAILB", "NOTIMP (example MAILB IN): type MAILB cannot be asked for"),
-        ("q example MAILA", "NOTIMP (example MAILA IN): type MAILA cannot be asked for"),
-        ("q example AXFR", "REFUSED (example AXFR IN): type AXFR cannot be asked for"),
-        (
-            "q example IXFR; ns @12 0 SOA a.@12 b.@12 1 2 3 4 5",
-            "REFUSED (example IXFR IN): type IXFR cannot be asked for",
-        ),
+        ("q example MAILA; opt 1232", "NOTIMP (example MAILA IN) opt=1232: type MAILA cannot be asked for"),
     ]);
 }
 
@@ -215,18 +298,22 @@ fn types_that_cannot_be_asked_for() {
 fn a_signature_has_its_place() {
     let tsig = "ar key. 0 ANY:TSIG \\# 00";
     check(&[
-        (&format!("q example A; {tsig}"), "query example A IN tsig"),
-        (&format!("q example A; opt 1232; {tsig}"), "query example A IN opt=1232 tsig"),
+        (&format!("q example A; {tsig}"), "operation QUERY example A IN tsig@25"),
+        (&format!("q example A; opt 1232; {tsig}"), "operation QUERY example A IN opt=1232 tsig@36"),
+        (&format!("q example AXFR; {tsig}"), "operation QUERY example AXFR IN tsig@25"),
+        // Whoever signs hears the verdict signed.
+        (&format!("q example MAILA; {tsig}"), "operation QUERY example MAILA IN tsig@25"),
+        (&format!("flags opcode=9; q example A; q example A; {tsig}"), "operation OPCODE9 example A IN tsig@38"),
+        (&format!("flags opcode=2; {tsig}"), "operation STATUS tsig@12"),
+        (&format!("flags opcode=5; q example SOA; {tsig}"), "operation UPDATE example SOA IN tsig@25"),
         (
             &format!("q example A; {tsig}; opt 1232"),
-            "FORMERR (example A IN) opt=1232: a query has no such record: octet 25",
+            "FORMERR (example A IN) opt=1232: TSIG record out of place at octet 25",
         ),
-        ("q example A; ar key. 0 TSIG \\# 00", "FORMERR (example A IN): a query has no such record: octet 25"),
-        ("q example A; ar key. 1 ANY:TSIG \\# 00", "FORMERR (example A IN): a query has no such record: octet 25"),
+        (&format!("q example A; {tsig}; {tsig}"), "FORMERR (example A IN): TSIG record out of place at octet 25"),
+        ("q example A; ar key. 0 TSIG \\# 00", "FORMERR (example A IN): TSIG record out of place at octet 25"),
+        ("q example A; ar key. 1 ANY:TSIG \\# 00", "FORMERR (example A IN): TSIG record out of place at octet 25"),
     ]);
-    let bytes = build(&format!("q example A; opt 1232; {tsig}"));
-    let Arrival::Query(query) = read(&bytes) else { panic!() };
-    assert_eq!(query.tsig_at, Some(36));
 }
 
 /// `dig @127.0.0.1 www.example.com`, read from the socket it was sent to.
@@ -250,7 +337,7 @@ proptest! {
     /// Whatever is changed in a right query, what is accepted still holds together.
     #[test]
     fn mutated_queries(
-        which in 0..4usize,
+        which in 0..7usize,
         places in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         cut in any::<prop::sample::Index>(),
         cut_at_all in any::<bool>(),
@@ -260,6 +347,9 @@ proptest! {
             "q a.b.c.d.e.f AAAA; ar @12 1 A 192.0.2.1; ar key. 0 ANY:TSIG \\# 00",
             "flags opcode=5; q example SOA; ns a.@12 0 ANY:A \\#; opt 1232",
             "q example IXFR; ns @12 0 SOA a.@12 b.@12 1 2 3 4 5",
+            "flags opcode=6; hex 0001 0008 0000000000000000",
+            "opt 1232 option=10:0011223344556677",
+            "flags opcode=9; q example A; q example A; ns @12 1 A 192.0.2.1; ar key. 0 ANY:TSIG \\# 00",
         ][which]);
         for (place, octet) in places {
             let at = place.index(bytes.len());
