@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 use event::{Action, CacheState, Event, Outcome, Transport};
-use wire::code::Code;
+use wire::code::{CODES_COUNT, Code};
 
 /// RCODEs with a cell of their own: 0 to 23. All others share the last cell.
 const RCODES: usize = 24;
@@ -23,6 +23,8 @@ pub struct Counters {
     pub transports: [u64; Transport::ALL.len()],
     /// Replies by RCODE 0 to 23; the last cell holds all others.
     pub rcodes: [u64; RCODES + 1],
+    /// Replies by return code in the order of the registry; the last cell holds those without a name.
+    pub codes: [u64; CODES_COUNT + 1],
     /// By what the client got, indexed by `Outcome::number`.
     pub outcomes: [u64; Outcome::ALL.len()],
     /// By what policy did, indexed by `Action::number`.
@@ -36,10 +38,22 @@ pub struct Counters {
 }
 
 impl Counters {
-    /// Replies with this code.
+    /// Replies with this RCODE in header and OPT, up to 23.
+    #[must_use]
+    pub fn rcode(&self, code: Code) -> u64 {
+        self.rcodes[..RCODES].get(usize::from(code.number())).copied().unwrap_or(0)
+    }
+
+    /// Replies with this return code; all without a name count together.
     #[must_use]
     pub fn code(&self, code: Code) -> u64 {
-        self.rcodes.get(usize::from(code.number())).copied().unwrap_or(0)
+        self.codes[code.index().unwrap_or(CODES_COUNT)]
+    }
+
+    /// Replies with a return code that has no name.
+    #[must_use]
+    pub fn unnamed(&self) -> u64 {
+        self.codes[CODES_COUNT]
     }
 
     /// Messages answered with silence.
@@ -75,6 +89,7 @@ pub(crate) struct Tally {
     queries: AtomicU64,
     transports: [AtomicU64; Transport::ALL.len()],
     rcodes: [AtomicU64; RCODES + 1],
+    codes: [AtomicU64; CODES_COUNT + 1],
     outcomes: [AtomicU64; Outcome::ALL.len()],
     actions: [AtomicU64; Action::ALL.len()],
     cache: [AtomicU64; CacheState::ALL.len()],
@@ -90,6 +105,9 @@ impl Tally {
         if let Some(rcode) = event.rcode {
             bump(&self.rcodes[usize::from(rcode).min(RCODES)], 1);
         }
+        if let Some(code) = Code::derive(event.rcode, event.tsig_error, event.tkey_error) {
+            bump(&self.codes[code.index().unwrap_or(CODES_COUNT)], 1);
+        }
         bump(&self.outcomes[usize::from(event.outcome.number())], 1);
         bump(&self.actions[usize::from(event.action.number())], 1);
         bump(&self.cache[usize::from(event.cache.number())], 1);
@@ -103,6 +121,7 @@ impl Tally {
         counters.latency_sum_micros += self.latency_sum_micros.load(Relaxed);
         add(&mut counters.transports, &self.transports);
         add(&mut counters.rcodes, &self.rcodes);
+        add(&mut counters.codes, &self.codes);
         add(&mut counters.outcomes, &self.outcomes);
         add(&mut counters.actions, &self.actions);
         add(&mut counters.cache, &self.cache);

@@ -12,8 +12,10 @@ use crate::table::family_paint;
 
 /// Narrowest lines made; narrower terminals wrap.
 const WIDTH_MIN: usize = 60;
-/// Widest lines made: longer ones are tiring to read.
+/// Widest lines of prose: longer ones are tiring to read.
 const WIDTH_MAX: usize = 100;
+/// Widest lines of a table: the longest meaning fits beside its code.
+const TABLE_WIDTH_MAX: usize = 120;
 /// Width where there is no terminal.
 const WIDTH_DEFAULT: usize = 80;
 /// First number of the extended errors for private use (RFC 8914 §5.2).
@@ -126,7 +128,10 @@ fn json(asked: &Asked) -> anyhow::Result<String> {
         }
         Asked::Ede(Ok(info)) => line(&mut text, &web::ede_info(info))?,
         Asked::Ede(Err(number)) => {
-            line(&mut text, &serde_json::json!({ "number": number, "name": ede::name(*number), "meaning": unregistered(*number) }))?;
+            line(
+                &mut text,
+                &serde_json::json!({ "number": number, "name": ede::name(*number), "meaning": unregistered(*number) }),
+            )?;
         }
     }
     Ok(text)
@@ -143,6 +148,7 @@ fn unregistered(number: u16) -> &'static str {
 /// Lays text out for lines of one width.
 struct Page {
     width: usize,
+    table_width: usize,
     colour: bool,
     text: String,
 }
@@ -156,7 +162,8 @@ impl Page {
     }
 
     fn new(width: usize, colour: bool) -> Page {
-        Page { width: width.clamp(WIDTH_MIN, WIDTH_MAX), colour, text: String::new() }
+        let table_width = width.clamp(WIDTH_MIN, TABLE_WIDTH_MAX);
+        Page { width: table_width.min(WIDTH_MAX), table_width, colour, text: String::new() }
     }
 
     fn written(mut self, asked: &Asked) -> String {
@@ -233,11 +240,14 @@ impl Page {
     }
 
     fn unnamed(&mut self, number: u16, range: &RangeInfo) {
-        self.title(&format!("CODE{number}"), Some(number), family_paint(Family::Malformed), range.name);
+        self.title(&format!("CODE{number}"), None, family_paint(Family::Malformed), range.name);
         self.paragraph("", range.meaning);
         self.blank();
-        let span =
-            if range.first == range.last { range.first.to_string() } else { format!("{} to {}", range.first, range.last) };
+        let span = if range.first == range.last {
+            range.first.to_string()
+        } else {
+            format!("{} to {}", range.first, range.last)
+        };
         self.fact("Range", &format!("{span}, {}", range.name));
         self.fact("Defined by", range.rfc);
         self.told(range.causes, range.next);
@@ -251,8 +261,8 @@ impl Page {
         self.blank();
         self.fact("Sent by", info.sender);
         self.fact("Defined by", info.rfc);
-        self.section("We send it when");
-        self.paragraph("  ", info.sent.unwrap_or("Never ourselves; an upstream's is passed on and kept in the log."));
+        self.section("From this server");
+        self.paragraph("  ", info.sent.unwrap_or("Never made here; an upstream's is passed on and kept in the log."));
         self.told(info.causes, info.next);
         self.blank();
         self.fact("In the log", &format!("nameward search 'ede:{}'", info.number));
@@ -316,7 +326,7 @@ impl Page {
         let used: usize = widths.iter().map(|width| width + 2).sum();
         // A cell too long for its column is wrapped inside it.
         let columns: Vec<Vec<String>> = fixed.iter().zip(widths).map(|(cell, width)| wrapped(cell, *width)).collect();
-        let rest = wrapped(last, self.width.saturating_sub(used));
+        let rest = balanced(last, self.table_width.saturating_sub(used));
         let height = columns.iter().map(Vec::len).chain([rest.len()]).max().unwrap_or(1);
         for line in 0..height {
             let mut text = String::new();
@@ -370,6 +380,13 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// The text in as few lines as `wrapped` makes, all about as long: no word is left alone on the last.
+fn balanced(text: &str, width: usize) -> Vec<String> {
+    let lines = wrapped(text, width).len();
+    let narrowest = (width / 2..width).find(|narrower| wrapped(text, *narrower).len() == lines);
+    wrapped(text, narrowest.unwrap_or(width))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -388,7 +405,7 @@ mod tests {
         let edes: Vec<String> = EDES.iter().map(|info| format!("ede {}", info.number)).collect();
         let numbers = ["", "ede", "16", "12", "4001", "4096", "65535", "ede 40", "ede 50000"].map(str::to_owned);
         for words in each.iter().chain(&edes).chain(&numbers) {
-            for width in [60, 80, 100] {
+            for width in [60, 80, 100, 120] {
                 let text = shown(words, width);
                 for line in text.lines() {
                     assert!(line.chars().count() <= width, "{words} at {width}: {line}");
@@ -412,12 +429,76 @@ mod tests {
 
     #[test]
     fn one_code_on_a_page() {
-        insta::assert_snapshot!(shown("badtrunc", 80));
+        insta::assert_snapshot!(shown("badtrunc", 80), @r"
+        BADTRUNC · 22                                                  security, a fault
+        The signature is right but shorter than the server allows.
+
+        Travels in   TSIG error; the header then says 9 NOTAUTH
+        Signed       yes
+        Made by      nameward, upstream, authority
+        Transports   udp, tcp, dot, doh, doq
+        Defined by   RFC 8945 §5.2.2.1, §5.2.4
+
+        We send it when
+          Key, MAC and time are right, but fewer octets of the MAC were sent than our
+          policy asks for. The reply is signed. A MAC under ten octets, or under half of
+          the whole, is FORMERR instead.
+
+        Usual causes
+          • A client set to hmac-sha256-128 where we ask for the whole MAC.
+          • A policy that was made stricter on one side only.
+
+        What to do next
+          → Have the client send the whole MAC: name the algorithm without a number at
+            its end.
+          → If it cannot, allow the shorter MAC for that key; half of the whole is the
+            least the RFC permits.
+
+        In the log   nameward search 'code:BADTRUNC'
+        ");
     }
 
     #[test]
     fn the_list_at_80_columns() {
-        insta::assert_snapshot!(shown("", 80));
+        insta::assert_snapshot!(shown("", 80), @r"
+        #   NAME       PLACE       MEANING
+         0  NOERROR    header      The question was answered, or the name
+                                   exists without data of this type.
+         1  FORMERR    header      The server could not make sense of the message.
+         2  SERVFAIL   header      The server tried and failed;
+                                   the extended error says why.
+         3  NXDOMAIN   header      The name does not exist, nor does anything below it.
+         4  NOTIMP     header      The server does not offer this kind of operation.
+         5  REFUSED    header      The server will not answer
+                                   this client or this question.
+         6  YXDOMAIN   header      A name exists that the update said must
+                                   not, or a DNAME rewrite grew too long.
+         7  YXRRSET    header      A record set exists that the update said must not.
+         8  NXRRSET    header      A record set that the update counts on does
+                                   not exist, or is not the one it names.
+         9  NOTAUTH    header      The server is not authoritative for the
+                                   zone, or the signature was not accepted.
+        10  NOTZONE    header      A name in the update lies outside its zone.
+        11  DSOTYPENI  header      The session asked for a DSO
+                                   operation the server does not know.
+        16  BADVERS    header+OPT  The client speaks an EDNS
+                                   version the server does not.
+        16  BADSIG     TSIG, TKEY  The signature does not fit the message and key.
+        17  BADKEY     TSIG, TKEY  The key or its algorithm is unknown to the server.
+        18  BADTIME    TSIG, TKEY  The signature's time is too
+                                   far from the server's clock.
+        19  BADMODE    TKEY        The server does not offer this way of making keys.
+        20  BADNAME    TKEY        The key name exists already,
+                                   or the key to delete does not.
+        21  BADALG     TKEY        The server lacks the algorithm the key was asked for.
+        22  BADTRUNC   TSIG        The signature is right but
+                                   shorter than the server allows.
+        23  BADCOOKIE  header+OPT  The server wants a valid cookie before it answers.
+
+        16 is two codes, told apart by their place. Numbers without a name are written
+        CODE4001.
+        More of one: nameward code BADTRUNC. Extended errors: nameward code ede.
+        ");
     }
 
     #[test]
@@ -430,6 +511,8 @@ mod tests {
         assert_eq!(shown("code4001", 80), shown("4001", 80));
         assert!(shown("ede dnskey missing", 80).starts_with("DNSKEY Missing · 9"));
         assert_eq!(shown("EDE Blocked", 80), shown("ede 15", 80));
+        // With room for it, a code takes one line.
+        assert!(shown("", 120).lines().take(CODES.len() + 1).all(|line| !line.starts_with("    ")));
     }
 
     #[test]

@@ -168,8 +168,16 @@ fn answers(page: &mut Page, counters: &Counters) {
         Transport::ALL.iter().map(|word| (word.name().to_owned(), counters.transports[usize::from(word.number())]));
     each("nameward_dns_requests_total", "Messages that arrived.", "transport", &mut { transports });
     let rcodes = CODES.iter().filter(|info| info.travels_in(Place::Header) || info.travels_in(Place::Opt));
-    let codes = rcodes.map(|info| (info.name.to_owned(), counters.code(info.code)));
-    each("nameward_dns_responses_total", "Replies by RCODE of header and OPT.", "rcode", &mut { codes });
+    let rcodes = rcodes.map(|info| (info.name.to_owned(), counters.rcode(info.code)));
+    each("nameward_dns_responses_total", "Replies by RCODE of header and OPT.", "rcode", &mut { rcodes });
+    let codes = CODES.iter().map(|info| (info.name.to_owned(), counters.code(info.code)));
+    let codes = codes.chain(std::iter::once(("other".to_owned(), counters.unnamed())));
+    each(
+        "nameward_dns_codes_total",
+        "Replies by return code: TSIG error, else TKEY error, else RCODE.",
+        "code",
+        &mut { codes },
+    );
     let outcomes =
         Outcome::ALL.iter().map(|word| (word.name().to_owned(), counters.outcomes[usize::from(word.number())]));
     each("nameward_dns_outcomes_total", "What clients got.", "outcome", &mut { outcomes });
@@ -243,5 +251,21 @@ fn log(health: &store::Health) -> LogStatus {
         oldest: health.oldest_micros.map(micros_text),
         dropped: health.dropped,
         stopped: health.stopped.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_on_the_page_from_the_start() {
+        let mut page = Page::new();
+        answers(&mut page, &Counters::default());
+        let text = page.finish();
+        for name in CODES.iter().map(|info| info.name).chain(["other"]) {
+            let line = format!("nameward_dns_codes_total{{code=\"{name}\"}} 0\n");
+            assert_eq!(text.matches(&line).count(), 1, "{name}");
+        }
     }
 }

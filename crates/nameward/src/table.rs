@@ -39,7 +39,8 @@ impl Layout {
         let (paint, plain) = if self.colour { (paint(row), "\x1b[0m") } else { ("", "") };
         let time = if self.is_full() { row.time.get(..23) } else { row.time.get(11..19) };
         let time = time.unwrap_or("").replace('T', " ");
-        let mut line = format!("{time} {:<16} {:<6} {paint}{code:<10}{plain} ", clip(&row.client, 39), row.qtype);
+        let kind = if row.opcode == "QUERY" { &row.qtype } else { &row.opcode };
+        let mut line = format!("{time} {:<16} {kind:<6} {paint}{code:<10}{plain} ", clip(&row.client, 39));
         if self.is_full() {
             let action = action(row);
             let cache = if row.cache == "none" { "" } else { &row.cache };
@@ -79,16 +80,18 @@ pub(crate) fn family_paint(family: Family) -> &'static str {
     }
 }
 
-/// Name, and after it the answer, or the reason for its absence.
+/// Name, and after it the answer, or the reason for its absence; then the key, where one was named.
 fn told(row: &EventRow) -> String {
     let name = row.domain.as_deref().unwrap_or("(no question)");
     let reason = row
         .ede
         .first()
         .map(|ede| if ede.text.is_empty() { ede.name.clone() } else { format!("{}: {}", ede.name, ede.text) });
-    match reason.or_else(|| row.answer.clone()) {
-        Some(rest) => format!("{name} → {rest}"),
-        None => name.to_owned(),
+    let rest = reason.or_else(|| row.update.clone()).or_else(|| row.answer.clone());
+    let key = row.key.as_deref().map_or_else(String::new, |key| format!(" [key {key}]"));
+    match rest {
+        Some(rest) => format!("{name}{key} → {rest}"),
+        None => format!("{name}{key}"),
     }
 }
 
@@ -145,6 +148,17 @@ mod tests {
         TIME     CLIENT           TYPE   CODE       NAME → ANSWER OR REASON
         10:11:12 127.0.10.4       AAAA   NXDOMAIN   ads.tracker.example → Blocked: list…
         ");
+    }
+
+    #[test]
+    fn an_update_shows_its_key_and_what_it_changes() {
+        let mut row = row();
+        (row.opcode, row.qtype, row.code) = ("UPDATE".to_owned(), "SOA".to_owned(), Some("NOERROR".to_owned()));
+        (row.domain, row.key) = (Some("lab.example".to_owned()), Some("ddns".to_owned()));
+        row.update = Some("add www.lab.example A".to_owned());
+        row.ede.clear();
+        let line = Layout { width: 100, colour: false }.line(&row);
+        assert_eq!(line, "10:11:12 127.0.10.4       UPDATE NOERROR    lab.example [key ddns] → add www.lab.example A");
     }
 
     #[test]

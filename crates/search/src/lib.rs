@@ -23,6 +23,8 @@ mod units;
 mod values;
 
 #[cfg(test)]
+mod code_tests;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod run_tests;

@@ -148,8 +148,9 @@ fn decode(payload: &[u8], schema: &SchemaRef) -> Result<RecordBatch, ArrowError>
     match (reader.next().transpose()?, reader.next()) {
         (Some(batch), None) if batch.num_rows() > RECORD_ROWS_MAX => wrong("too many rows"),
         // Rebuilt on our own schema, so that every batch in memory shares one.
-        (Some(batch), None) => event::upgrade(&batch)
-            .ok_or_else(|| ArrowError::IpcError("its columns are not those of events".to_owned())),
+        (Some(batch), None) => {
+            event::upgrade(&batch).ok_or_else(|| ArrowError::IpcError("its columns are not those of events".to_owned()))
+        }
         _ => wrong("not exactly one batch"),
     }
 }

@@ -107,7 +107,11 @@ pub(crate) async fn codes() -> Json<CodesReply> {
 /// What a path names: codes by name, or by number with all that share it.
 fn named(text: &str) -> Option<Vec<Code>> {
     let digits = !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_digit());
-    if digits { text.parse().ok().map(|number| Code::with_number(number).collect()) } else { Code::from_name(text).map(|code| vec![code]) }
+    if digits {
+        text.parse().ok().map(|number| Code::with_number(number).collect())
+    } else {
+        Code::from_name(text).map(|code| vec![code])
+    }
 }
 
 /// `GET /codes/{code}`: a name or a number; 16 is two codes, shown together.

@@ -3,8 +3,8 @@
 use std::time::Instant;
 
 use api::{
-    CheckReply, Count, Facet, FacetsReply, FacetsRequest, FieldEntry, Figures, LogScope, Range, RowsReply,
-    RowsRequest, SeriesLine, SeriesReply, SeriesRequest, Status, Summary, TopReply, TopRequest,
+    CheckReply, Count, Facet, FacetsReply, FacetsRequest, FieldEntry, Figures, LogScope, Range, RowsReply, RowsRequest,
+    SeriesLine, SeriesReply, SeriesRequest, Status, Summary, TopReply, TopRequest,
 };
 use axum::Json;
 use axum::extract::{Path, Query, State};

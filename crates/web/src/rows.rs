@@ -4,6 +4,7 @@ use api::{EdeEntry, EventDetail, EventRow, TraceStep};
 use event::{Action, CacheState, Outcome, Row};
 use jiff::Timestamp;
 use search::Cursor;
+use wire::code::Code;
 use wire::{ede, kind};
 
 /// RFC 3339 in UTC with microseconds; instants outside of what can be written become the epoch.
@@ -83,6 +84,24 @@ fn told(ede: &[(u16, String)]) -> Option<&(u16, String)> {
     ede.iter().find(|(_, text)| !text.is_empty()).or(ede.first())
 }
 
+/// Opcodes told in words of their own (RFC 1996, 2136, 8490).
+const OPCODE_NOTIFY: u8 = 4;
+const OPCODE_UPDATE: u8 = 5;
+const OPCODE_DSO: u8 = 6;
+
+/// What became of the key a message names, and whether that decided.
+fn signed(row: &Row) -> Option<(String, &'static str)> {
+    let key = row.key.as_deref()?;
+    let name = |error: u16| Code::derive(None, Some(error), None).map_or_else(String::new, |code| code.to_string());
+    Some(match (row.tsig_error, row.tkey_error) {
+        (_, Some(error)) if error != 0 => (format!("TKEY speaks of {key}: {}", name(error)), "decide"),
+        (Some(0), _) => (format!("signed with {key}: accepted"), "pass"),
+        (Some(error), _) => (format!("signed with {key}: {}", name(error)), "decide"),
+        (None, Some(_)) => (format!("TKEY speaks of {key}: carried out"), "match"),
+        (None, None) => (format!("names key {key}"), "pass"),
+    })
+}
+
 /// One sentence: what happened and why.
 fn summary(row: &Row) -> String {
     let domain = row.domain.as_deref().unwrap_or("a message without a readable question");
@@ -102,6 +121,12 @@ fn summary(row: &Row) -> String {
         (_, Outcome::Dropped) => format!("Met {domain} with silence."),
         (_, Outcome::Timeout) => format!("Gave no reply for {domain} in time."),
         (_, Outcome::Error) => format!("Answered {domain} with {code}{because}."),
+        _ if row.opcode == OPCODE_UPDATE => match &row.update {
+            Some(update) => format!("Changed zone {domain}: {update}."),
+            None => format!("Took an update of zone {domain} that changes nothing."),
+        },
+        _ if row.opcode == OPCODE_NOTIFY => format!("Took note that zone {domain} may have changed."),
+        _ if row.opcode == OPCODE_DSO => "Carried out a request of the session.".to_owned(),
         (action, outcome) => {
             let allowed = if action == Action::Allow { rule(", allowed by") } else { String::new() };
             let what = match outcome {
@@ -146,7 +171,11 @@ fn trace(row: &Row) -> Vec<TraceStep> {
             row.client_port
         ),
     };
-    step("arrival", question, "pass");
+    let operation = if row.opcode == 0 { String::new() } else { format!("{} ", kind::opcode_name(row.opcode)) };
+    step("arrival", format!("{operation}{question}"), "pass");
+    if let Some((finding, effect)) = signed(row) {
+        step("key", finding, effect);
+    }
     if row.action == Action::Refuse {
         step("admission", format!("{} is not in the networks that may ask", row.client), "decide");
     } else if row.domain.is_some() {
@@ -165,6 +194,9 @@ fn trace(row: &Row) -> Vec<TraceStep> {
     let judged = row.domain.is_some() && row.action == Action::Pass && row.cache != CacheState::None;
     if judged && !noted.iter().any(|(stage, _)| stage.ends_with("lists")) {
         step("lists", "no rule matches".to_owned(), "pass");
+    }
+    if let Some(update) = &row.update {
+        step("update", update.clone(), if row.outcome == Outcome::Error { "fail" } else { "match" });
     }
     match row.cache {
         CacheState::None => {}
@@ -194,6 +226,10 @@ fn trace(row: &Row) -> Vec<TraceStep> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use event::Event;
+
     use super::*;
 
     #[test]
@@ -203,6 +239,74 @@ mod tests {
         }
         assert_eq!(cursor("nonsense"), None);
         assert_eq!(cursor("1-"), None);
+    }
+
+    fn row(build: impl FnOnce(&mut Event)) -> Row {
+        let mut event = Event {
+            time_micros: 0,
+            client: "192.0.2.7".parse().unwrap(),
+            client_port: 4242,
+            transport: event::Transport::Tcp,
+            opcode: OPCODE_UPDATE,
+            domain: Some("lab.example".into()),
+            qtype: 6,
+            qclass: 1,
+            flags: event::Flags::default(),
+            outcome: Outcome::Answered,
+            rcode: Some(0),
+            tsig_error: Some(0),
+            tkey_error: None,
+            ede: Arc::new([]),
+            answer: None,
+            answer_count: 0,
+            ttl: None,
+            action: Action::Pass,
+            list: None,
+            rule: None,
+            trace: None,
+            cache: CacheState::None,
+            upstream: None,
+            upstream_latency_micros: None,
+            attempts: 0,
+            key: Some("ddns.example".into()),
+            update: Some("add www.lab.example A".into()),
+            latency_micros: 100,
+            query_size: 120,
+            reply_size: 90,
+        };
+        build(&mut event);
+        let mut builder = event::Builder::new(0);
+        builder.push(&event);
+        event::rows(&builder.finish()).unwrap().remove(0)
+    }
+
+    #[test]
+    fn keys_and_updates_are_part_of_the_story() {
+        let told = |row: &Row| {
+            let detail = detail(row);
+            let steps = detail.trace.iter().map(|step| format!("{}: {} ({})", step.stage, step.finding, step.effect));
+            std::iter::once(detail.summary.clone()).chain(steps).collect::<Vec<_>>().join("\n")
+        };
+        let done = told(&row(|_| ()));
+        assert!(
+            done.starts_with("Changed zone lab.example: add www.lab.example A.\narrival: UPDATE lab.example"),
+            "{done}"
+        );
+        assert!(done.contains("\nkey: signed with ddns.example: accepted (pass)"), "{done}");
+        assert!(done.contains("\nupdate: add www.lab.example A (match)"), "{done}");
+        let refused = told(&row(|event| {
+            (event.rcode, event.tsig_error, event.outcome) = (Some(9), Some(16), Outcome::Error);
+            event.update = None;
+        }));
+        assert!(refused.contains("key: signed with ddns.example: BADSIG (decide)"), "{refused}");
+        assert!(refused.starts_with("Answered lab.example with BADSIG."), "{refused}");
+        let tkey = row(|event| {
+            (event.tsig_error, event.tkey_error, event.outcome) = (Some(0), Some(19), Outcome::Error);
+        });
+        assert!(told(&tkey).contains("key: TKEY speaks of ddns.example: BADMODE (decide)"));
+        let api = event_row(&tkey);
+        assert_eq!((api.code.as_deref(), api.key.as_deref()), (Some("BADMODE"), Some("ddns.example")));
+        assert_eq!(api.update.as_deref(), Some("add www.lab.example A"));
     }
 
     #[test]

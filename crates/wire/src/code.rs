@@ -18,6 +18,9 @@ pub use table::{CODES, RANGES};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Code(u16);
 
+/// Codes with a name.
+pub const CODES_COUNT: usize = 21;
+
 /// Key of `BADSIG`: outside the 12-bit RCODE space, so it can never meet a number seen in OPT.
 const BADSIG_KEY: u16 = 0x8010;
 
@@ -117,7 +120,7 @@ impl Code {
     /// What the registry knows; `None` for numbers without a name.
     #[must_use]
     pub fn info(self) -> Option<&'static CodeInfo> {
-        CODES.iter().find(|info| info.code == self)
+        CODES.get(self.index()?)
     }
 
     /// Reads a mnemonic (any case, so `NXDomain` too) or `CODE4001`. Numbers are for the caller: 16 has two meanings.
@@ -135,6 +138,18 @@ impl Code {
     pub fn with_number(number: u16) -> impl Iterator<Item = Code> {
         let second = (number == 16).then_some(Self::BADSIG);
         std::iter::once(Self(number)).chain(second)
+    }
+
+    /// Its place in the table; `None` for numbers without a name.
+    #[must_use]
+    pub const fn index(self) -> Option<usize> {
+        match self.0 {
+            0..=11 => Some(self.0 as usize),
+            16 => Some(12),
+            BADSIG_KEY => Some(13),
+            17..=23 => Some(self.0 as usize - 3),
+            _ => None,
+        }
     }
 
     /// Colour family; numbers without a name count as malformed and EDNS.
@@ -169,14 +184,8 @@ pub enum Family {
 
 impl Family {
     /// Every family.
-    pub const ALL: &[Family] = &[
-        Self::Answered,
-        Self::NameMissing,
-        Self::ServerTrouble,
-        Self::Refused,
-        Self::Malformed,
-        Self::Security,
-    ];
+    pub const ALL: &[Family] =
+        &[Self::Answered, Self::NameMissing, Self::ServerTrouble, Self::Refused, Self::Malformed, Self::Security];
 
     /// The word used in API and page.
     #[must_use]
@@ -488,7 +497,11 @@ mod tests {
 
     #[test]
     fn the_table_is_in_order_and_says_everything() {
-        assert_eq!(CODES.len(), 21);
+        assert_eq!(CODES.len(), CODES_COUNT);
+        for key in 0..=u16::MAX {
+            let place = CODES.iter().position(|info| info.code.key() == key);
+            assert_eq!(Code::from_key(key).index(), place, "{key}");
+        }
         assert!(CODES.is_sorted_by_key(|info| (info.code.number(), info.code.key())));
         for info in CODES {
             let name = info.name;

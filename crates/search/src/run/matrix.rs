@@ -64,7 +64,8 @@ impl Searcher {
             let mut cells: HashMap<(Key, Key), u64> = HashMap::new();
             if !columns.is_empty() {
                 let listed = matching()?.filter(any_of(id, columns.iter().map(|(key, _)| key)))?;
-                for (mut keys, count) in groups(listed, vec![compile::column(Id::Code), group_column(id)], None).await? {
+                for (mut keys, count) in groups(listed, vec![compile::column(Id::Code), group_column(id)], None).await?
+                {
                     if let (Some(value), Some(code)) = (keys.pop(), keys.pop()) {
                         cells.insert((code, value), count);
                     }
@@ -76,12 +77,7 @@ impl Searcher {
     }
 }
 
-fn laid_out(
-    id: Id,
-    columns: Vec<(Key, u64)>,
-    codes: HashMap<Key, u64>,
-    cells: &HashMap<(Key, Key), u64>,
-) -> Matrix {
+fn laid_out(id: Id, columns: Vec<(Key, u64)>, codes: HashMap<Key, u64>, cells: &HashMap<(Key, Key), u64>) -> Matrix {
     let total: u64 = codes.values().sum();
     let listed: u64 = columns.iter().map(|(_, count)| count).sum();
     let mut codes: Vec<(Key, u64)> = codes.into_iter().collect();

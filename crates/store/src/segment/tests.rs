@@ -42,6 +42,24 @@ fn the_entry_of_an_adopted_file_is_the_one_written() {
 }
 
 #[test]
+fn a_segment_of_the_first_schema_becomes_one_of_the_present() {
+    let old = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/schema-1").join(FOLDER);
+    let file = "day=2026-11-24/hour=13/0000000001.parquet";
+    let (entry, source) = adopt(&old, file).unwrap();
+    assert_eq!((entry.schema_version, entry.rows, source), (1, 206, Source::Wal(1)));
+    let batches = read_rows(&old.join(file)).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let merged = Source::Segments(vec![file.to_owned()]);
+    let entry = write(&Disk::default(), folder.path(), "merged", &merged, &batches).unwrap();
+    assert_eq!(entry.schema_version, event::SCHEMA_VERSION);
+    let segment = Segment::new(folder.path(), entry);
+    assert_eq!((check_quickly(&segment), check_fully(&segment)), (Ok(()), Ok(())));
+    assert_eq!(read_rows(&segment.path).unwrap(), batches);
+    let lying = Segment::new(folder.path(), Entry { schema_version: 1, ..segment.entry.clone() });
+    assert_eq!(check_quickly(&lying), Err("it is of schema version 2 instead of 1".to_owned()));
+}
+
+#[test]
 fn every_flipped_bit_is_noticed_when_read_whole() {
     let (_folder, segment) = sample(10);
     let good = fs::read(&segment.path).unwrap();

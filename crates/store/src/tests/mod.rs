@@ -3,6 +3,7 @@
 mod damage;
 mod disk;
 mod house;
+mod schema;
 mod searches;
 #[path = "../../tests/support/mod.rs"]
 pub(crate) mod support;
