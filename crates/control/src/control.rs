@@ -8,7 +8,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -18,6 +18,7 @@ use tracing::{info, warn};
 
 use crate::copies::{Copies, Origin};
 use crate::fetch::{FetchError, Found, Look, unpacked};
+use crate::lock;
 use crate::settings::{Limits, ListSource, Place, Settings, SettingsError};
 
 /// Shortest time between two looks at a list.
@@ -555,9 +556,4 @@ fn snapshot(policy: Policy, settings: &Settings, epoch: u64) -> Arc<Snapshot> {
 fn after(time: SystemTime, wait: Duration) -> SystemTime {
     const FAR: Duration = Duration::from_secs(100 * 365 * 86_400);
     time.checked_add(wait.min(FAR)).unwrap_or(time)
-}
-
-/// A lock that a panic elsewhere does not take away: every value behind it is replaced as a whole.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
