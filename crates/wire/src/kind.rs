@@ -61,6 +61,8 @@ pub const CAA: u16 = 257;
 pub const CLASS_IN: u16 = 1;
 /// Chaosnet, nowadays the server about itself (RFC 1035).
 pub const CLASS_CH: u16 = 3;
+/// No class: what an update deletes, or wants absent (RFC 2136).
+pub const CLASS_NONE: u16 = 254;
 /// Any class, as a question (RFC 1035).
 pub const CLASS_ANY: u16 = 255;
 
