@@ -1,10 +1,8 @@
 //! Zones and updates as text, for tests. Names are below `example.` unless they end in a dot; `@` is `example.` itself.
 
 use wire::kind;
-use wire::message::{Builder, Message, Record, Section};
+use wire::message::{Builder, Record, Section};
 use wire::name::Folded;
-
-pub(crate) const CLASS_NONE: u16 = 254;
 
 pub(crate) fn name(text: &str) -> Folded {
     let text = match text {
@@ -82,7 +80,7 @@ pub(crate) fn records(text: &str) -> Vec<Record> {
     lines(text).map(record).collect()
 }
 
-/// An update of `example.` as a message, built and read back. Lines in the manner of `Update::summary`: `need www A`,
+/// An update of `example.` as a message. Lines in the manner of `Update::summary`: `need www A`,
 /// `need no www`, `add www 300 A 192.0.2.1`, `delete www A`; `zone NAME CLASS TYPE` for another zone section; after
 /// `raw need` and `raw` a record as it is, class and all.
 pub(crate) fn update_bytes(id: u16, text: &str) -> Vec<u8> {
@@ -123,8 +121,4 @@ pub(crate) fn update_bytes(id: u16, text: &str) -> Vec<u8> {
         }
     }
     builder.finish()
-}
-
-pub(crate) fn update(text: &str) -> Message {
-    Message::read(&update_bytes(7, text)).unwrap_or_else(|error| panic!("{error}: {text}"))
 }

@@ -125,9 +125,6 @@ impl Update {
                         _ => {}
                     }
                 }
-                _ if is_meta(record.rtype) || record.rtype == kind::ANY => {
-                    return Err(Denial::form("a prerequisite about no type of data", record));
-                }
                 kind::CLASS_ANY if !exists => return denied(Code::NXRRSET, record, "does not exist"),
                 kind::CLASS_NONE if exists => return denied(Code::YXRRSET, record, "exists"),
                 kind::CLASS_ANY | kind::CLASS_NONE => {}

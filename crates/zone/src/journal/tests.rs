@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{name, record, update};
+use crate::testing::{name, record};
 use crate::update::Update;
-use crate::update::tests::{updates, zone};
+use crate::update::tests::{update, updates, zone};
 
 /// A journal of the zone and these updates; the zone after each, with the length of the journal then.
 fn journal(updates: &[String]) -> (Vec<u8>, Vec<(usize, Zone)>) {

@@ -1,9 +1,9 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::testing::{name, record, records, update};
+use crate::testing::{name, record, records};
 use crate::update::Update;
-use crate::update::tests::{updates, zone};
+use crate::update::tests::{update, updates, zone};
 
 /// QR and AA.
 const FLAGS: u16 = 0x8400;
