@@ -2,6 +2,7 @@
 //!
 //! *Arriving*: `view` borrows a query where it lies. *Leaving*: `reply` patches stored packets and builds short replies, both
 //! without allocating. *Once per miss*: `reply::take` takes an upstream's message apart and keeps what is needed of it.
+//! *Off the hot path*: `message` reads and writes whole messages, `tsig` signs and checks them, `tkey` agrees on keys.
 //! Beside them the registries: return codes, extended errors, types, classes, opcodes. Knows no sockets, clock,
 //! policy or cache.
 

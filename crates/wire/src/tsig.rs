@@ -129,7 +129,10 @@ impl Algorithm {
     }
 
     fn from_domain_name(name: &Folded) -> Option<Algorithm> {
-        Self::ALL.iter().copied().find(|algorithm| algorithm.domain_name() == *name)
+        // One label and the root.
+        let [len, label @ .., 0] = name.wire() else { return None };
+        let is_same = |text: &str| usize::from(*len) == label.len() && text.as_bytes() == label;
+        Self::ALL.iter().copied().find(|algorithm| is_same(algorithm.name()))
     }
 }
 

@@ -68,6 +68,7 @@ fn with_record(message: &[u8], change: impl FnOnce(&mut Tsig)) -> Vec<u8> {
 fn algorithms_have_names_that_are_read_back() {
     for &algorithm in Algorithm::ALL {
         assert_eq!(algorithm.domain_name().text(), algorithm.name());
+        assert_eq!(Algorithm::from_domain_name(&algorithm.domain_name()), Some(algorithm));
         for text in [algorithm.name().to_uppercase(), format!("{algorithm}.")] {
             assert_eq!(Algorithm::from_name(&text), Some(algorithm));
         }
@@ -75,6 +76,9 @@ fn algorithms_have_names_that_are_read_back() {
     }
     for wrong in ["", ".", "hmac-md5.sig-alg.reg.int", "hmac-sha256..", "sha256", "hmac-sha256-64"] {
         assert_eq!(Algorithm::from_name(wrong), None, "{wrong}");
+    }
+    for wrong in [".", "hmac-sha1.example", "hmac-sha", "sig-alg.reg.int"] {
+        assert_eq!(Algorithm::from_domain_name(&name(wrong)), None, "{wrong}");
     }
 }
 
