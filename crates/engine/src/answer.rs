@@ -3,15 +3,16 @@
 use std::sync::Arc;
 
 use cache::{Age, Entry, Front};
-use event::{Action, CacheState, Ede, Event, Sink};
+use event::{Action, CacheState, Ede, Event, Sink, Transport};
 use policy::{Decision, Snapshot, Verdict};
 use resolve::Question;
 use wire::code::Code;
 use wire::kind::{OPCODE_DSO, class_name};
 use wire::name::Folded;
 use wire::reply::Stored;
-use wire::view::{Arrival, Operation, Query, Reason, Reject, Silence, flag, read};
+use wire::view::{Arrival, Edns, Operation, Query, Reason, Reject, Silence, flag, read};
 
+use crate::cookies::{self, Pressure, Wanted};
 use crate::exit::{Body, Given, Now, Origin, Source, arrival, give, size_max, turn_away};
 use crate::local;
 use crate::operate::Operating;
@@ -54,6 +55,7 @@ pub struct Desk {
     /// Events of replies on their way out, with the monotonic time of arrival.
     leaving: Vec<(u64, Event)>,
     no_ede: Arc<[Ede]>,
+    pressure: Pressure,
 }
 
 impl Desk {
@@ -68,20 +70,32 @@ impl Desk {
     #[must_use]
     pub fn small(shared: Arc<Shared>, sink: Box<dyn Sink>) -> Desk {
         let tally = shared.tally();
-        Desk { shared, front: None, sink, tally, leaving: Vec::new(), no_ede: Arc::from([]) }
+        Desk {
+            shared,
+            front: None,
+            sink,
+            tally,
+            leaving: Vec::new(),
+            no_ede: Arc::from([]),
+            pressure: Pressure::default(),
+        }
     }
 
     /// A desk for one message off the hot path; its event is taken with [`Desk::take_event`], offered by whoever took the message
     /// up, and counted there.
     pub(crate) fn aside(shared: Arc<Shared>) -> Desk {
         let (sink, tally, no_ede) = (Box::new(Nowhere), Arc::default(), Arc::from([]));
-        Desk { shared, front: None, sink, tally, leaving: Vec::new(), no_ede }
+        Desk { shared, front: None, sink, tally, leaving: Vec::new(), no_ede, pressure: Pressure::default() }
     }
 
     /// Answers one message, or says what is missing.
     pub fn answer(&mut self, bytes: &[u8], source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
         match read(bytes) {
-            Arrival::Query(query) => self.walk(&query, None, source, now, out),
+            Arrival::Query(query) => match self.cookie_wanted(query.edns, source, now) {
+                Wanted::Nothing => self.walk(&query, None, source, now, out),
+                Wanted::Cookie => self.bad_cookie(&query.rejected(Code::BADCOOKIE.number()), source, now, out),
+                Wanted::Stream => self.send_to_stream(&query, source, now, out),
+            },
             Arrival::Operation(operation) => self.operation(&operation, source, now, out),
             Arrival::Reject(reject) => self.reject(&reject, source, now, out),
             Arrival::Silence(silence) => self.keep_silent(silence, bytes, source, now),
@@ -169,7 +183,7 @@ impl Desk {
 
     /// Answers a pursuit nobody can take up now: with an old answer if there is one, else SERVFAIL that says why.
     pub fn give_up(&mut self, pursuit: Pursuit, why: &str, out: &mut Vec<u8>) {
-        let late = pursuit.give_up(self.shared.settings.udp_size, why);
+        let late = pursuit.give_up(&self.shared, why);
         out.clear();
         out.extend_from_slice(&late.reply);
         self.leaving.push((late.arrived_micros, late.event));
@@ -185,7 +199,7 @@ impl Desk {
         let reject = operation.rejected(Code::SERVFAIL.number(), Reason::Opcode { opcode: operation.opcode });
         let ede = Arc::from([Ede { code: EDE_OTHER, text: why.into() }]);
         let trace = format!("operation: not taken up, {why}");
-        let event = turn_away(&reject, source, now, self.shared.settings.udp_size, ede, trace, out);
+        let event = turn_away(&reject, source, now, &self.shared, ede, trace, out);
         self.leaving.push((now.monotonic_micros, event));
     }
 
@@ -195,16 +209,65 @@ impl Desk {
             let reason = Reason::Opcode { opcode: OPCODE_DSO };
             return self.reject(&operation.rejected(reason.rcode(), reason), source, now, out);
         }
+        // Who signs needs no cookie, and who sends none has never heard of them: only a wrong one is told.
+        if operation.tsig_at.is_none() && self.cookie_wanted(operation.edns, source, now) == Wanted::Cookie {
+            let reason = Reason::Opcode { opcode: operation.opcode };
+            return self.bad_cookie(&operation.rejected(Code::BADCOOKIE.number(), reason), source, now, out);
+        }
         Outcome::Operate(Box::new(Operating { bytes: operation.bytes.into(), source, now }))
     }
 
     pub(crate) fn reject(&mut self, reject: &Reject<'_>, source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
+        if reject.reason == Reason::CookieProbe
+            && let Some(rcode) = cookies::probe(&self.shared.cookies(), reject.edns, source, now)
+        {
+            return self.probe(&Reject { rcode: rcode.number(), ..reject.clone() }, source, now, out);
+        }
         let code = if reject.rcode == Code::FORMERR.number() { EDE_OTHER } else { EDE_NOT_SUPPORTED };
         let ede = Arc::from([Ede { code, text: reject.reason.to_string().into() }]);
         let trace = format!("message: {}", reject.reason);
-        let event = turn_away(reject, source, now, self.shared.settings.udp_size, ede, trace, out);
+        let event = turn_away(reject, source, now, &self.shared, ede, trace, out);
         self.leaving.push((now.monotonic_micros, event));
         Outcome::Reply
+    }
+
+    fn cookie_wanted(&mut self, edns: Option<Edns<'_>>, source: Source, now: Now) -> Wanted {
+        if source.transport != Transport::Udp || !self.shared.cookies_demanded() {
+            return Wanted::Nothing;
+        }
+        cookies::wanted(&self.shared.cookies(), edns, source, now, &mut self.pressure)
+    }
+
+    fn bad_cookie(&mut self, reject: &Reject<'_>, source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
+        let trace = "cookies: server cookie missing or wrong, a fresh one is given".to_owned();
+        let event = turn_away(reject, source, now, &self.shared, Arc::clone(&self.no_ede), trace, out);
+        self.leave(now, event);
+        Outcome::Reply
+    }
+
+    fn probe(&mut self, reject: &Reject<'_>, source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
+        let trace = "cookies: asked for without a question (RFC 7873)".to_owned();
+        let event = turn_away(reject, source, now, &self.shared, Arc::clone(&self.no_ede), trace, out);
+        self.leave(now, event);
+        Outcome::Reply
+    }
+
+    fn send_to_stream(&mut self, query: &Query<'_>, source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
+        let given = Given {
+            body: Body::Truncated,
+            domain: query.qname.fold().text().into(),
+            ede: Arc::clone(&self.no_ede),
+            said: Said::told(Action::Pass, "cookies: none sent, to be asked again over TCP".to_owned()),
+            origin: Origin::HERE,
+        };
+        let event = give(query, source, now, &self.shared, given, out);
+        self.leave(now, event);
+        Outcome::Reply
+    }
+
+    /// Keeps an event until its reply is on its way.
+    pub(crate) fn leave(&mut self, now: Now, event: Event) {
+        self.leaving.push((now.monotonic_micros, event));
     }
 
     fn keep_silent(&mut self, silence: Silence, bytes: &[u8], source: Source, now: Now) -> Outcome {
@@ -243,7 +306,7 @@ impl Walk<'_> {
             return false;
         };
         let given = given_hit(entry, Said::NOTHING, seconds, no_ede);
-        let event = give(self.query, self.source, self.now, shared.settings.udp_size, given, self.out);
+        let event = give(self.query, self.source, self.now, shared, given, self.out);
         leaving.push((self.now.monotonic_micros, event));
         true
     }
@@ -389,8 +452,7 @@ impl Walk<'_> {
     }
 
     fn give(&mut self, given: Given<'_>) {
-        let udp_size = self.desk.shared.settings.udp_size;
-        let event = give(self.query, self.source, self.now, udp_size, given, self.out);
+        let event = give(self.query, self.source, self.now, &self.desk.shared, given, self.out);
         self.desk.leaving.push((self.now.monotonic_micros, event));
     }
 }

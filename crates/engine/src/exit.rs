@@ -4,9 +4,12 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use event::{CacheState, EDE_MAX, Ede, Event, Flags, Outcome, Transport};
-use wire::reply::{EdeOut, Shape, Shipping, Stored};
-use wire::view::{Edns, Query, Reject, flag};
+use wire::code::Code;
+use wire::reply::{EdeOut, PADDING_BLOCK, Shape, Shipping, Stored, rcode_sent};
+use wire::view::{Edns, Query, Reject, flag, option};
 
+use crate::cookies;
+use crate::shared::{Settings, Shared};
 use crate::words::Said;
 
 /// Largest message over a stream: its length is a 16-bit number (RFC 1035 §4.2.2).
@@ -63,6 +66,8 @@ pub(crate) enum Body<'a> {
     },
     /// Nothing but a code.
     Code(u16),
+    /// Nothing: to be asked again over a stream.
+    Truncated,
 }
 
 /// Where the answer came from.
@@ -85,12 +90,12 @@ pub(crate) fn give(
     query: &Query<'_>,
     source: Source,
     now: Now,
-    udp_size: u16,
+    shared: &Shared,
     given: Given<'_>,
     out: &mut Vec<u8>,
 ) -> Event {
     let ede = outgoing(&given.ede);
-    let mut shipping = shipping(source, query.edns, udp_size, &ede[..given.ede.len().min(EDE_MAX)]);
+    let mut shipping = shipping(source, now, query.edns, shared, &ede[..given.ede.len().min(EDE_MAX)]);
     out.clear();
     let mut event = match given.body {
         Body::Stored { stored, summary, age_seconds, ttl_max, ttl } => {
@@ -99,7 +104,7 @@ pub(crate) fn give(
             wire::reply::ship(stored, query, &shipping, out);
             Event {
                 outcome: outcome(stored),
-                rcode: Some(stored.rcode),
+                rcode: Some(rcode_sent(stored.rcode, query.edns)),
                 answer: summary,
                 answer_count: stored.answer_count,
                 ttl,
@@ -109,7 +114,16 @@ pub(crate) fn give(
         Body::Code(rcode) => {
             wire::reply::coded(query, rcode, &shipping, out);
             let outcome = if rcode == 0 { Outcome::Nodata } else { Outcome::Error };
-            Event { outcome, rcode: Some(rcode), ..arrival(query.bytes, source, now, given.ede) }
+            Event {
+                outcome,
+                rcode: Some(rcode_sent(rcode, query.edns)),
+                ..arrival(query.bytes, source, now, given.ede)
+            }
+        }
+        Body::Truncated => {
+            wire::reply::truncated(query, &shipping, out);
+            let rcode = Some(Code::NOERROR.number());
+            Event { outcome: Outcome::Truncated, rcode, ..arrival(query.bytes, source, now, given.ede) }
         }
     };
     event.opcode = 0;
@@ -130,13 +144,13 @@ pub(crate) fn turn_away(
     reject: &Reject<'_>,
     source: Source,
     now: Now,
-    udp_size: u16,
+    shared: &Shared,
     ede: Arc<[Ede]>,
     trace: String,
     out: &mut Vec<u8>,
 ) -> Event {
     let outgoing = outgoing(&ede);
-    let shipping = shipping(source, reject.edns, udp_size, &outgoing[..ede.len().min(EDE_MAX)]);
+    let shipping = shipping(source, now, reject.edns, shared, &outgoing[..ede.len().min(EDE_MAX)]);
     out.clear();
     wire::reply::reject(reject, &shipping, out);
     let mut event = arrival(reject.bytes, source, now, Arc::clone(&ede));
@@ -145,7 +159,7 @@ pub(crate) fn turn_away(
         event.domain = Some(qname.fold().text().into());
         (event.qtype, event.qclass) = (qtype, qclass);
     }
-    event.outcome = Outcome::Error;
+    event.outcome = if reject.rcode == Code::NOERROR.number() { Outcome::Nodata } else { Outcome::Error };
     event.trace = Some(trace.into());
     event.rcode = Some(reject.rcode);
     event.flags = asked_flags(header_flags(reject.bytes), reject.edns);
@@ -253,11 +267,37 @@ pub(crate) fn size_max(source: Source, edns: Option<Edns<'_>>, udp_size: u16) ->
     }
 }
 
+/// How a reply to this client over this transport is limited, and what its OPT carries.
 pub(crate) fn shipping<'a>(
     source: Source,
+    now: Now,
     edns: Option<Edns<'_>>,
-    udp_size: u16,
+    shared: &'a Shared,
     ede: &'a [EdeOut<'a>],
 ) -> Shipping<'a> {
-    Shipping { size_max: size_max(source, edns, udp_size), our_udp_size: udp_size, ede, ..Shipping::PLAIN }
+    let Settings { udp_size, nsid, tcp_idle, .. } = &shared.settings;
+    let size_max = size_max(source, edns, *udp_size);
+    let mut shipping = Shipping { size_max, our_udp_size: *udp_size, ede, ..Shipping::PLAIN };
+    let Some(edns) = edns else { return shipping };
+    for (code, data) in edns.each_option() {
+        match (code, source.transport) {
+            // RFC 7873 §5.2: only the first counts.
+            (option::COOKIE, _) if shipping.cookie.is_none() => {
+                shipping.cookie = cookies::given(&shared.cookies(), data, source, now);
+            }
+            // RFC 5001 §2.1: an empty option asks.
+            (option::NSID, _) if data.is_empty() && !nsid.is_empty() => shipping.nsid = Some(nsid),
+            // RFC 7828 §3.2: over UDP it is ignored, elsewhere but over TCP and TLS it has no meaning.
+            (option::TCP_KEEPALIVE, Transport::Tcp | Transport::Dot) => {
+                let tenths = u16::try_from(tcp_idle.as_millis() / 100).unwrap_or(u16::MAX);
+                shipping.keepalive = Some(tenths);
+            }
+            // RFC 7830 §4: only where nobody on the way sees what is padded.
+            (option::PADDING, Transport::Dot | Transport::Doh | Transport::Doq) => {
+                shipping.padding_block = Some(PADDING_BLOCK);
+            }
+            _ => {}
+        }
+    }
+    shipping
 }

@@ -18,6 +18,7 @@ mod exit;
 mod local;
 mod operate;
 mod pursue;
+mod session;
 mod shared;
 mod tally;
 mod words;
@@ -30,6 +31,7 @@ pub use event::{Event, Sink, Transport};
 pub use exit::{Now, Source};
 pub use operate::{Operated, Operating, operate};
 pub use pursue::{Late, Pursuit, pursue};
+pub use session::{Aborted, Session, SessionSettings};
 pub use shared::{Random, Settings, Shared};
 pub use tally::{Counters, LATENCY_BOUNDS_MICROS};
 

@@ -169,7 +169,7 @@ impl Errand<'_> {
         // The reason is not looked at where a reply is written.
         let reject = self.operation.rejected(code.number(), Reason::Opcode { opcode: self.operation.opcode });
         let trace = format!("{}: {line}", self.word());
-        let mut event = turn_away(&reject, self.source, self.now, self.shared.settings.udp_size, ede, trace, &mut out);
+        let mut event = turn_away(&reject, self.source, self.now, self.shared, ede, trace, &mut out);
         if let Some(octet) = out.get_mut(2) {
             *octet |= (more_flags >> 8) as u8;
         }
@@ -212,8 +212,8 @@ impl Errand<'_> {
         wire::reply::append_opt(reply, self.operation.edns, Code::NOERROR.number(), &self.shipping());
     }
 
-    fn shipping(&self) -> Shipping<'static> {
-        shipping(self.source, self.operation.edns, self.shared.settings.udp_size, &[])
+    fn shipping(&self) -> Shipping<'_> {
+        shipping(self.source, self.now, self.operation.edns, self.shared, &[])
     }
 
     /// Seconds since the Unix epoch.

@@ -57,15 +57,15 @@ pub struct Late {
 pub async fn pursue(shared: &Shared, pursuit: Pursuit) -> Late {
     let patience = pursuit.stale.is_some().then_some(STALE_AFTER);
     let found = shared.resolver.resolve(pursuit.question.clone(), patience).await;
-    pursuit.finish(shared.settings.udp_size, found, "upstreams are slow")
+    pursuit.finish(shared, found, "upstreams are slow")
 }
 
 impl Pursuit {
     /// Makes the reply of what was found; `None` is a lookup that is not over, for the reason in `why`.
-    pub(crate) fn finish(self, udp_size: u16, found: Option<Found>, why: &str) -> Late {
+    pub(crate) fn finish(self, shared: &Shared, found: Option<Found>, why: &str) -> Late {
         let mut reply = Vec::new();
         let event = match read(&self.bytes) {
-            Arrival::Query(query) => self.exit(&query, udp_size, found.as_ref(), why, &mut reply),
+            Arrival::Query(query) => self.exit(&query, shared, found.as_ref(), why, &mut reply),
             // The desk read a query from these octets. Should that ever be untrue, silence and an event say so.
             Arrival::Operation(_) | Arrival::Reject(_) | Arrival::Silence(_) => {
                 arrival(&self.bytes, self.source, self.now, Arc::from([]))
@@ -75,11 +75,11 @@ impl Pursuit {
     }
 
     /// Makes a reply without a lookup.
-    pub(crate) fn give_up(self, udp_size: u16, why: &str) -> Late {
-        self.finish(udp_size, None, why)
+    pub(crate) fn give_up(self, shared: &Shared, why: &str) -> Late {
+        self.finish(shared, None, why)
     }
 
-    fn exit(&self, query: &Query<'_>, udp_size: u16, found: Option<&Found>, why: &str, reply: &mut Vec<u8>) -> Event {
+    fn exit(&self, query: &Query<'_>, shared: &Shared, found: Option<&Found>, why: &str, reply: &mut Vec<u8>) -> Event {
         let origin = self.origin(found);
         let said = |said: Said| said.behind(self.ahead.as_ref());
         let entry = match (found, &self.stale) {
@@ -93,13 +93,13 @@ impl Pursuit {
             let ede = Arc::from([Ede { code: EDE_OTHER, text: why.into() }]);
             let (body, domain) = (Body::Code(Code::SERVFAIL.number()), asked.qname.text().into());
             let given = Given { body, domain, ede, said: said(Said::of(&self.verdict)), origin };
-            return give(query, self.source, self.now, udp_size, given, reply);
+            return give(query, self.source, self.now, shared, given, reply);
         };
         if let Some(screened) = self.snapshot.policy.screen(&self.verdict, &entry.stored.targets) {
             let said = said(Said::of_screened(&self.verdict, &screened, &entry.stored.targets));
             let stored = block_answer(&asked, &self.snapshot);
             let given = given_block(&asked, &stored, &screened.verdict, said, origin);
-            return give(query, self.source, self.now, udp_size, given, reply);
+            return give(query, self.source, self.now, shared, given, reply);
         }
         let is_stale = origin.cache == CacheState::Stale;
         let ttl_max = if is_stale { STALE_TTL_SECONDS } else { u32::MAX };
@@ -108,7 +108,7 @@ impl Pursuit {
         if let Some(chain) = &self.ahead {
             let stored = chain.before(&asked, &entry.stored, 0, ttl_max);
             let given = Given { origin, ..given_local(&asked, &stored, said, &ede) };
-            return give(query, self.source, self.now, udp_size, given, reply);
+            return give(query, self.source, self.now, shared, given, reply);
         }
         let given = Given {
             body: Body::Stored {
@@ -123,7 +123,7 @@ impl Pursuit {
             said,
             origin,
         };
-        give(query, self.source, self.now, udp_size, given, reply)
+        give(query, self.source, self.now, shared, given, reply)
     }
 
     fn origin(&self, found: Option<&Found>) -> Origin {

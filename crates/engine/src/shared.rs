@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use arc_swap::{ArcSwap, Guard};
 use cache::Cache;
@@ -11,6 +12,7 @@ use resolve::Resolver;
 use wire::reply::UDP_SIZE_DEFAULT;
 
 use crate::authority::Authority;
+use crate::cookies::CookieSettings;
 use crate::operate::MadeKeys;
 use crate::tally::{Counters, Tally};
 
@@ -18,19 +20,31 @@ use crate::tally::{Counters, Tally};
 const ZONES_EPOCH_SHIFT: u32 = 40;
 
 /// What the walk goes by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Largest reply over UDP, whatever the client offers; also the size we put in OPT.
     pub udp_size: u16,
     /// Entries in each desk's own cache.
     pub l1_entries: usize,
+    /// What we tell clients that ask which server answers (NSID, RFC 5001); empty tells nothing. At most 128 octets count.
+    pub nsid: Arc<[u8]>,
+    /// How long idle TCP connections stay, as told to clients that ask (RFC 7828). The listeners' own setting.
+    pub tcp_idle: Duration,
 }
 
 impl Default for Settings {
     fn default() -> Settings {
-        Settings { udp_size: UDP_SIZE_DEFAULT, l1_entries: cache::Settings::default().l1_entries }
+        Settings {
+            udp_size: UDP_SIZE_DEFAULT,
+            l1_entries: cache::Settings::default().l1_entries,
+            nsid: Arc::from([]),
+            tcp_idle: Duration::from_secs(10),
+        }
     }
 }
+
+/// Longest NSID sent: a name fits, and no reply grows much by it.
+const NSID_LEN_MAX: usize = 128;
 
 /// Fills octets with what nobody can guess.
 pub type Random = Box<dyn Fn(&mut [u8]) + Send + Sync>;
@@ -43,6 +57,9 @@ pub struct Shared {
     zones_held: AtomicBool,
     /// Changes with the authority. Set after it, read before it.
     zones_epoch: AtomicU64,
+    cookies: ArcSwap<CookieSettings>,
+    /// Whether cookies are demanded of anybody, so that the hot path need not look.
+    cookies_demanded: AtomicBool,
     /// Keys made by TKEY.
     pub(crate) made: MadeKeys,
     random: OnceLock<Random>,
@@ -62,11 +79,15 @@ impl Shared {
     /// Brings the rooms together.
     #[must_use]
     pub fn new(snapshot: Arc<Snapshot>, cache: Arc<Cache>, resolver: Resolver, settings: Settings) -> Arc<Shared> {
+        let nsid = settings.nsid.get(..NSID_LEN_MAX).map_or(Arc::clone(&settings.nsid), Arc::from);
+        let settings = Settings { nsid, ..settings };
         Arc::new(Shared {
             policy: ArcSwap::new(snapshot),
             authority: ArcSwap::from_pointee(Authority::none()),
             zones_held: AtomicBool::new(false),
             zones_epoch: AtomicU64::new(0),
+            cookies: ArcSwap::from_pointee(CookieSettings::default()),
+            cookies_demanded: AtomicBool::new(false),
             made: MadeKeys::default(),
             random: OnceLock::new(),
             cache,
@@ -80,6 +101,14 @@ impl Shared {
     pub fn set_random(&self, random: Random) {
         // A second source would be no better than the first.
         let _ = self.random.set(random);
+    }
+
+    /// Puts other cookie settings in force: a secret that rolls over breaks no conversation, as long as the former one stays
+    /// among those accepted for an hour. Without secrets cookies are off.
+    pub fn publish_cookies(&self, settings: Arc<CookieSettings>) {
+        let demanded = settings.demands();
+        self.cookies.store(settings);
+        self.cookies_demanded.store(demanded, Ordering::Release);
     }
 
     /// Puts other zones, keys and access in force. Operations under way end by those they began with.
@@ -127,6 +156,14 @@ impl Shared {
         let mut counters = Counters::default();
         tallies.iter().for_each(|tally| tally.add_to(&mut counters));
         counters
+    }
+
+    pub(crate) fn cookies(&self) -> Guard<Arc<CookieSettings>> {
+        self.cookies.load()
+    }
+
+    pub(crate) fn cookies_demanded(&self) -> bool {
+        self.cookies_demanded.load(Ordering::Acquire)
     }
 
     pub(crate) fn holds_zones(&self) -> bool {

@@ -524,7 +524,17 @@ impl<'a> Operation<'a> {
     }
 }
 
-impl Query<'_> {
+impl<'a> Query<'a> {
+    /// It is not answered but with this code.
+    #[must_use]
+    pub fn rejected(&self, rcode: u16) -> Reject<'a> {
+        let Query { bytes, qname, qtype, qclass, edns, .. } = *self;
+        let question = Some((qname, qtype, qclass, self.question_end()));
+        let opcode = kind::OPCODE_QUERY;
+        // Where a reply is written, the reason is not looked at.
+        Reject { bytes, rcode, opcode, question, edns, reason: Reason::Opcode { opcode } }
+    }
+
     /// Recursion desired.
     #[must_use]
     pub fn recursion_desired(&self) -> bool {

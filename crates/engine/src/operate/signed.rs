@@ -140,8 +140,7 @@ fn cut(errand: &Errand<'_>, reply: &mut Vec<u8>) {
 fn turn(errand: &Errand<'_>, code: Code, tsig_at: usize, reason: &str) -> Operated {
     let mut out = Vec::new();
     let reject = errand.operation.rejected(code.number(), Reason::BadTsig { at: tsig_at });
-    let udp_size = errand.shared.settings.udp_size;
     let trace = format!("signature: {reason}");
-    let event = turn_away(&reject, errand.source, errand.now, udp_size, Arc::from([]), trace, &mut out);
+    let event = turn_away(&reject, errand.source, errand.now, errand.shared, Arc::from([]), trace, &mut out);
     Operated::late(out, event, errand.now)
 }
