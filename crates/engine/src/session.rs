@@ -133,15 +133,16 @@ impl Session {
     }
 
     /// Ends the session from our side: the message that tells the client to close the connection and when to come back. Nothing
-    /// may be sent behind it, and nothing that still arrives is to be looked at (RFC 8490 §6.6.1). `None` without a session.
-    pub fn retire(&mut self, code: Code, retry_delay_millis: u32) -> Option<Vec<u8>> {
+    /// may be sent behind it, and nothing that still arrives is to be looked at (RFC 8490 §6.6.1). `None` without a session. Its
+    /// RCODE says that this is routine (§7.2.1).
+    pub fn retire(&mut self, retry_delay_millis: u32) -> Option<Vec<u8>> {
         if !self.is_established() {
             return None;
         }
         self.state = State::Retired;
         let data = retry_delay_millis.to_be_bytes();
         let tlvs = vec![Tlv { kind: tlv::RETRY_DELAY, data: &data }];
-        Some(Dso { id: 0, is_response: false, rcode: (code.number() & 0xf) as u8, tlvs }.write())
+        Some(Dso { id: 0, is_response: false, rcode: 0, tlvs }.write())
     }
 
     /// Answers a DSO message into `out`; left empty on an abort.

@@ -17,6 +17,8 @@ pub struct Figures {
     pub connections: u64,
     /// TCP connections turned away by a limit.
     pub connections_turned_away: u64,
+    /// TCP connections aborted because a DSO session's rules were broken or its time was over.
+    pub sessions_aborted: u64,
     /// TCP connections cut because the client was too slow to send or to read.
     pub connections_cut: u64,
 }
@@ -30,6 +32,7 @@ pub(crate) struct Cells {
     pub(crate) operations_overflowed: AtomicU64,
     pub(crate) connections: AtomicU64,
     pub(crate) connections_turned_away: AtomicU64,
+    pub(crate) sessions_aborted: AtomicU64,
     pub(crate) connections_cut: AtomicU64,
 }
 
@@ -42,6 +45,7 @@ impl Cells {
             operations_overflowed: self.operations_overflowed.load(Relaxed),
             connections: self.connections.load(Relaxed),
             connections_turned_away: self.connections_turned_away.load(Relaxed),
+            sessions_aborted: self.sessions_aborted.load(Relaxed),
             connections_cut: self.connections_cut.load(Relaxed),
         }
     }

@@ -8,6 +8,7 @@
 //!                                     └─ Pursue ──▶ tokio (bounded) ─▶ engine::pursue ─▶ one sendmsg
 //! tcp task ─── frame ─▶ Desk::answer ─┬─ reply ───▶ writer task
 //!                                     └─ Pursue ──▶ engine::pursue ──▶ writer task, out of order
+//! either ────────────────────────────── Operate ──▶ tokio (bounded) ─▶ engine::operate, all its messages in turn
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use engine::{Desk, Shared, Sink};
 use tokio::runtime::Handle;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::figures::Figures;
 use crate::late::Office;
@@ -21,7 +21,8 @@ use crate::udp;
 const BACKLOG: u32 = 1_024;
 /// Free ports tried before giving up on one that is free for UDP and TCP both.
 const FREE_PORTS_TRIED: usize = 32;
-/// How long answers under way may take once we stop: the time one lookup may take, and a little.
+/// How long answers under way, and then connections, may take to end once we stop: the time one lookup or the farewell of one
+/// session may take, and a little.
 const SETTLE_TIME_MAX: Duration = Duration::from_secs(6);
 
 /// Why the listeners did not start.
@@ -59,6 +60,8 @@ pub struct Front {
     threads: Vec<JoinHandle<()>>,
     udp_stopping: Arc<AtomicBool>,
     tcp_stopping: watch::Sender<bool>,
+    /// Closed when the last connection has ended.
+    tcp_open: mpsc::Receiver<()>,
 }
 
 impl Front {
@@ -81,9 +84,10 @@ impl Front {
 
         let office = Arc::new(Office::new(Arc::clone(shared), sinks, runtime.clone(), settings.pursuits_max));
         let (tcp_stopping, tcp_watches) = watch::channel(false);
-        let tcp = Tcp::new(settings.tcp.clone(), Arc::clone(&office), tcp_watches);
-        let mut front =
-            Front { office, addresses: Vec::new(), threads: Vec::new(), udp_stopping: Arc::default(), tcp_stopping };
+        let (open, tcp_open) = mpsc::channel(1);
+        let tcp = Tcp::new(settings.tcp.clone(), Arc::clone(&office), tcp_watches, open);
+        let (addresses, threads_running, udp_stopping) = (Vec::new(), Vec::new(), Arc::default());
+        let mut front = Front { office, addresses, threads: threads_running, udp_stopping, tcp_stopping, tcp_open };
         for sockets in opened {
             front.addresses.push(sockets.address);
             front.run_tcp(sockets.tcp, sockets.address, tcp.clone())?;
@@ -116,6 +120,10 @@ impl Front {
         }
         if tokio::time::timeout(SETTLE_TIME_MAX, self.office.settle()).await.is_err() {
             tracing::warn!("some answers were still being looked up");
+        }
+        // Nothing is ever sent: the end comes when all who could are gone.
+        if tokio::time::timeout(SETTLE_TIME_MAX, self.tcp_open.recv()).await.is_err() {
+            tracing::warn!("some TCP connections were still open");
         }
     }
 

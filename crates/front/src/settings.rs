@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use engine::SessionSettings;
+
 /// What the listeners go by.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -27,8 +29,10 @@ pub struct TcpSettings {
     pub connections_per_client_max: usize,
     /// Queries of one connection answered at once; reading waits beyond it.
     pub in_flight_max: usize,
-    /// A connection without queries is closed after this (RFC 7766 §6.2.3: on the order of seconds).
+    /// A connection without queries and without a session is closed after this (RFC 7766 §6.2.3: on the order of seconds).
     pub idle: Duration,
+    /// What DSO sessions are granted (RFC 8490).
+    pub session: SessionSettings,
     /// A message must be there this long after its first octet.
     pub message_time_max: Duration,
     /// A client must take a reply within this.
@@ -54,6 +58,7 @@ impl Default for TcpSettings {
             connections_per_client_max: 128,
             in_flight_max: 64,
             idle: Duration::from_secs(10),
+            session: SessionSettings::default(),
             message_time_max: Duration::from_secs(5),
             write_time_max: Duration::from_secs(5),
         }
