@@ -3,7 +3,8 @@
 //! [`Internet`] serves a root, top-level domains and a few hundred zones, good and troubled, and an ISP's
 //! resolvers that walk them; [`Traffic`] asks a server the questions a network asks on an ordinary day, and the odd
 //! ones a server meets on the open Internet. Both are made from seeds: the same seed gives the same names, records and
-//! questions. Everything stays on 127.0.0.0/8, and nothing here knows the server under test.
+//! questions, and both stay on 127.0.0.0/8. [`probe`] provokes every return code from one server, wherever that is.
+//! Nothing here knows the server under test.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -12,6 +13,7 @@ pub mod catalogue;
 pub mod internet;
 pub mod lists;
 mod message;
+pub mod probe;
 mod provider;
 mod server;
 pub mod traffic;

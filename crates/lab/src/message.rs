@@ -32,11 +32,22 @@ const EXTENDED_ERROR_BYTES: usize = 6;
 
 /// How a message travels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Transport {
+pub enum Transport {
     /// One datagram, size limited by the client's offer.
     Udp,
     /// Framed by two octets of length.
     Tcp,
+}
+
+impl Transport {
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+        }
+    }
 }
 
 /// What a client said in its OPT record.
