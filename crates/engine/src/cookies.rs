@@ -3,9 +3,11 @@
 //! What a cookie is worth follows from its octets, the client's address and the time alone, so nothing is kept between
 //! queries but a count that tells pressure.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use event::Transport;
+use policy::Network;
 use wire::code::Code;
 use wire::cookie::{COOKIE_LEN, Cookie, Secret, Standing, make};
 use wire::view::{Edns, option};
@@ -36,6 +38,8 @@ pub struct CookieSettings {
     pub secrets: Arc<[Secret]>,
     /// UDP queries a second without good cookie, all clients of a thread together, from which on there is pressure.
     pub pressure_queries_per_second: u32,
+    /// Networks treated as [`CookieMode::Require`] says, unless cookies are off.
+    pub require_from: Arc<[Network]>,
 }
 
 impl CookieSettings {
@@ -46,7 +50,13 @@ impl CookieSettings {
 
     /// Whether anybody may be turned away for want of a cookie.
     pub(crate) fn demands(&self) -> bool {
-        self.secret().is_some() && matches!(self.mode, CookieMode::Pressure | CookieMode::Require)
+        self.secret().is_some()
+            && (matches!(self.mode, CookieMode::Pressure | CookieMode::Require) || !self.require_from.is_empty())
+    }
+
+    /// Whether a good cookie is required of this client at any time.
+    fn requires(&self, client: IpAddr) -> bool {
+        self.mode == CookieMode::Require || self.require_from.iter().any(|network| network.contains(client))
     }
 
     fn standing(&self, cookie: &Cookie<'_>, source: Source, now: Now) -> Standing {
@@ -95,8 +105,9 @@ pub(crate) fn wanted(
     if !settings.demands() || good {
         return Wanted::Nothing;
     }
-    let pressed = pressure.rises_above(settings.pressure_queries_per_second, now);
-    match (pressed || settings.mode == CookieMode::Require, cookie) {
+    let pressed = settings.mode == CookieMode::Pressure
+        && pressure.rises_above(settings.pressure_queries_per_second, now);
+    match (pressed || settings.requires(source.peer.ip()), cookie) {
         (false, _) => Wanted::Nothing,
         (true, Some(_)) => Wanted::Cookie,
         (true, None) => Wanted::Stream,
@@ -132,3 +143,6 @@ fn unix_seconds(now: Now) -> u32 {
     // Modulo 2^32, as RFC 9018 §4.3 counts.
     (now.wall_micros / 1_000_000) as u32
 }
+
+#[cfg(test)]
+mod tests;
