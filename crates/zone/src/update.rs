@@ -19,6 +19,8 @@ use crate::tree::{Zone, beside_cname};
 pub const ZONE_RECORDS_MAX: usize = 20_000_000;
 /// Records one set may reach by updates: more of even the smallest would not fit into one answer.
 pub const SET_RECORDS_MAX: usize = 4_000;
+/// Sets one name may reach by updates: adding one copies the list of all.
+pub const NAME_SETS_MAX: usize = 256;
 /// Octets of [`Update::summary`].
 pub const SUMMARY_BYTES_MAX: usize = 512;
 
@@ -103,9 +105,7 @@ impl Update {
                 if record.rtype == kind::ANY { String::new() } else { format!(" {}", kind::type_name(record.rtype)) };
             Err(Denial::new(code, format!("prerequisite: {}{rtype} {what}", record.owner)))
         };
-        let mut wanted: HashMap<(&Folded, u16), Vec<&Record>> = HashMap::new();
-        // In the order they came, so that the reason does not depend on how a map hashes.
-        let mut order = Vec::new();
+        let mut wanted = Vec::new();
         for record in &self.prerequisites {
             if record.ttl != 0 {
                 return Err(Denial::form("a prerequisite with a TTL", record));
@@ -132,19 +132,20 @@ impl Update {
                     if !form::fits(record.rtype, &record.rdata) {
                         return Err(Denial::form("a prerequisite with malformed data", record));
                     }
-                    let set = (&record.owner, record.rtype);
-                    wanted.entry(set).or_insert_with(|| {
-                        order.push(record);
-                        Vec::new()
-                    });
-                    wanted.entry(set).and_modify(|records| records.push(record));
+                    wanted.push(record);
                 }
                 _ => return Err(Denial::form("a prerequisite with another class", record)),
             }
         }
-        for first in order {
-            let records = wanted.remove(&(&first.owner, first.rtype)).unwrap_or_default();
-            if !is_equal(zone, first, &records) {
+        let mut sets: HashMap<_, Vec<&Record>> = HashMap::new();
+        for record in &wanted {
+            sets.entry((&record.owner, record.rtype)).or_default().push(record);
+        }
+        // In the order they came, so that the reason does not depend on how a map hashes.
+        for first in wanted {
+            if let Some(records) = sets.remove(&(&first.owner, first.rtype))
+                && !is_equal(zone, first, &records)
+            {
                 return denied(Code::NXRRSET, first, "is not the set the prerequisite names");
             }
         }
@@ -200,7 +201,6 @@ impl Update {
     /// What [`Update::prescan`] denies; SERVFAIL when the result would be no zone or over a limit.
     pub fn apply(&self, zone: &Zone) -> Result<Option<(Zone, Delta)>, Denial> {
         self.prescan(zone)?;
-        let servfail = |reason: String| Denial::new(Code::SERVFAIL, reason);
         let mut next = zone.clone();
         let mut touched = HashSet::new();
         for change in self.updates.iter().map(|record| self.change(record)) {
@@ -209,13 +209,7 @@ impl Update {
             touched.insert(&record.owner);
             make(&mut next, &change);
             if let Change::Add(record) = change {
-                let full =
-                    next.rrset(&record.owner, record.rtype).is_some_and(|set| set.rdatas.len() > SET_RECORDS_MAX);
-                if full || next.record_count() > ZONE_RECORDS_MAX {
-                    let max = if full { SET_RECORDS_MAX } else { ZONE_RECORDS_MAX };
-                    let place = if full { &record.owner } else { zone.origin() };
-                    return Err(servfail(format!("{place} would have more than {max} records")));
-                }
+                check_limits(&next, record)?;
             }
         }
         let Some(delta) = Delta::at(zone, &next, &touched) else { return Ok(None) };
@@ -229,7 +223,8 @@ impl Update {
             delta
         };
         if next.soa().is_none() || next.rrset(zone.origin(), kind::NS).is_none() {
-            return Err(servfail(format!("{} would be left without SOA or NS", zone.origin())));
+            let reason = format!("{} would be left without SOA or NS", zone.origin());
+            return Err(Denial::new(Code::SERVFAIL, reason));
         }
         Ok(Some((next, delta)))
     }
@@ -333,6 +328,22 @@ fn make(zone: &mut Zone, change: &Change<'_>) {
             }
         }
     }
+}
+
+/// Looks whether an addition went over a limit.
+fn check_limits(zone: &Zone, added: &Record) -> Result<(), Denial> {
+    let sets = zone.rrsets(&added.owner);
+    let set = sets.iter().find(|set| set.rtype == added.rtype);
+    for (place, count, max, what) in [
+        (&added.owner, sets.len(), NAME_SETS_MAX, "types"),
+        (&added.owner, set.map_or(0, |set| set.rdatas.len()), SET_RECORDS_MAX, "records of one type"),
+        (zone.origin(), zone.record_count(), ZONE_RECORDS_MAX, "records"),
+    ] {
+        if count > max {
+            return Err(Denial::new(Code::SERVFAIL, format!("{place} would have more than {max} {what}")));
+        }
+    }
+    Ok(())
 }
 
 /// Adds by the rules of §3.4.2.2, and of RFC 6672 §5.2 for DNAME: what does not fit beside what is there is passed over.

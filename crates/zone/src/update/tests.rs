@@ -361,6 +361,16 @@ fn a_set_has_a_limit() {
 }
 
 #[test]
+fn a_name_has_a_limit_of_types() {
+    let types = |count: usize| -> String {
+        (0..count).map(|at| format!("add types 60 TYPE{} \\# 00\n", 65_280 - at)).collect()
+    };
+    assert!(done(&types(NAME_SETS_MAX), &zone()).unwrap().is_some());
+    let denial = done(&types(NAME_SETS_MAX + 1), &zone()).unwrap_err();
+    assert_eq!(denial.to_string(), "SERVFAIL: types.example would have more than 256 types");
+}
+
+#[test]
 fn a_zone_without_ns_is_not_changed() {
     let mut zone = zone();
     zone.remove_set(&name("@"), kind::NS);
