@@ -1,11 +1,14 @@
-//! Scenarios: lists, upstreams, questions, time passing; what the client and the log get. No socket, no clock, no
+//! Scenarios: lists, zones, upstreams, questions, time passing; what the client and the log get. No socket, no clock, no
 //! tokio: the harness below plays listener and resolver.
+
+mod operations;
+mod zones;
 
 use std::collections::HashMap;
 use std::fmt::Write;
-use std::io::BufReader;
-use std::net::Ipv4Addr;
-use std::sync::{Arc, mpsc};
+use std::io::{self, BufReader};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, mpsc};
 
 use cache::{Cache, Entry};
 use policy::{BlockAnswer, Compiler, Format, ListAction, ListInfo, Network, Snapshot};
@@ -16,7 +19,9 @@ use wire::kind::{class_from_name, type_from_name};
 use wire::name::Folded;
 use wire::reply::{BlockReply, Stored};
 
-use crate::{Desk, Event, Now, Outcome, Settings, Shared, Sink, Source, Transport};
+use zone::{Delta, Held, Keeper, Role, State, Zone, Zones};
+
+use crate::{Access, Authority, Desk, Event, Now, Outcome, Settings, Shared, Sink, Source, Transport};
 
 /// Monotonic seconds at which stories begin: long enough after 0 for answers to be old.
 const START_SECONDS: u64 = 1_000_000;
@@ -44,12 +49,52 @@ struct World {
     block: BlockAnswer,
     epoch: u64,
     micros: u64,
-    _runtime: tokio::runtime::Runtime,
+    zones: Vec<Arc<Held>>,
+    access: HashMap<Folded, Access>,
+    keeper: Arc<Notebook>,
+    runtime: tokio::runtime::Runtime,
+}
+
+/// A keeper that writes down what it is told; it keeps nothing once it is `full`.
+#[derive(Default)]
+struct Notebook {
+    lines: Mutex<Vec<String>>,
+    full: std::sync::atomic::AtomicBool,
+}
+
+impl Notebook {
+    fn write(&self, line: String) {
+        self.lines.lock().unwrap().push(line);
+    }
+
+    fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.lines.lock().unwrap())
+    }
+}
+
+impl Keeper for Notebook {
+    fn commit(&self, origin: &Folded, delta: &Delta, after: &Zone) -> io::Result<()> {
+        if self.full.load(std::sync::atomic::Ordering::Relaxed) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        assert_eq!(after.serial(), Some(delta.serials().1));
+        self.write(format!("commit {origin} {}", delta.serials().1));
+        Ok(())
+    }
+
+    fn changed(&self, origin: &Folded) {
+        self.write(format!("changed {origin}"));
+    }
+
+    fn notified(&self, origin: &Folded, serial: Option<u32>, from: SocketAddr) {
+        self.write(format!("notified {origin} {serial:?} {}", from.ip()));
+    }
 }
 
 /// Runs a story. Lines:
 /// `block ads = tracker.example *.ads.example`, `allow ok = …`: a list; `answer NODATA`: how blocks are answered;
 /// `upstream www.example A = 60 CNAME edge.example, 60 A 192.0.2.1` or `= NXDOMAIN`, `= SERVFAIL`, `= slow`;
+/// `zone example [query=NETWORK] = www A 192.0.2.1; …` beside SOA (serial 7) and NS, or `= !24 why` for one not in service;
 /// `wait 61`: seconds pass; `ask [ADDRESS] name TYPE [tcp] [plain] [do] [cd] [nord] [CH]` and, below it,
 /// `=> what the client and the log get`.
 fn check(story: &str) {
@@ -61,6 +106,7 @@ fn check(story: &str) {
             "block" => world.list(ListAction::Block, rest),
             "allow" => world.list(ListAction::Allow, rest),
             "answer" => world.answer(rest),
+            "zone" => world.zone(rest),
             "upstream" => {
                 let (question, says) = rest.split_once(" = ").unwrap();
                 world.upstream.insert(question.to_owned(), says.to_owned());
@@ -90,7 +136,10 @@ impl World {
             block,
             epoch: 1,
             micros: START_SECONDS * 1_000_000,
-            _runtime: runtime,
+            zones: Vec::new(),
+            access: HashMap::new(),
+            keeper: Arc::default(),
+            runtime,
         }
     }
 
@@ -103,6 +152,35 @@ impl World {
         self.lists
             .push((ListInfo { name: name.into(), action, format: Format::Auto, ede: 15 }, rules.replace(' ', "\n")));
         self.publish();
+    }
+
+    fn zone(&mut self, text: &str) {
+        let (head, body) = text.split_once(" = ").unwrap();
+        let (name, query) = head.split_once(" query=").unwrap_or((head, ""));
+        let origin = Folded::from_text(name).unwrap();
+        let query = Network::parse(query).map(crate::Who::Network).into_iter().collect();
+        self.access.insert(origin.clone(), Access { query, ..Access::default() });
+        let state = match body.strip_prefix('!') {
+            None => zone_state(&origin, body),
+            Some(ill) => {
+                let (ede, why) = ill.split_once(' ').unwrap();
+                State::Unavailable { ede: ede.parse().unwrap(), why: why.into() }
+            }
+        };
+        self.zones.push(Arc::new(Held::new(origin, Role::Primary, state)));
+        self.publish_zones(|_| {});
+    }
+
+    /// Publishes zones and access, and what `more` adds.
+    fn publish_zones(&self, more: impl FnOnce(&mut Authority)) {
+        let mut authority = Authority {
+            zones: Zones::new(self.zones.iter().cloned()),
+            access: self.access.clone(),
+            keeper: Arc::clone(&self.keeper) as Arc<dyn Keeper>,
+            ..Authority::none()
+        };
+        more(&mut authority);
+        self.shared.publish_authority(Arc::new(authority));
     }
 
     fn answer(&mut self, word: &str) {
@@ -152,9 +230,15 @@ impl World {
                     format!("{} {}", pursuit.question.qname.text(), wire::kind::type_name(pursuit.question.qtype));
                 let says = self.upstream.get(&name).map_or("NXDOMAIN", String::as_str);
                 let found = (says != "slow").then(|| self.found(&pursuit.question, says));
-                let late = pursuit.finish(self.shared.settings.udp_size, found, "upstreams are slow");
+                let late = pursuit.finish(&self.shared, found, "upstreams are slow");
                 let reply = late.reply.clone();
                 self.desk.offer(late, later(30_000));
+                (reply, true)
+            }
+            Outcome::Operate(operating) => {
+                let done = self.runtime.block_on(crate::operate(&self.shared, *operating));
+                let reply = done.late.reply.clone();
+                self.desk.offer(done.late, later(30_000));
                 (reply, true)
             }
         }
@@ -171,6 +255,14 @@ impl World {
         };
         Found { entry, upstream: Some(UPSTREAM.into()), upstream_latency_micros: Some(20_000), attempts: 1 }
     }
+}
+
+/// A zone in service: its records, `;` between them, behind SOA and NS.
+fn zone_state(origin: &Folded, records: &str) -> State {
+    let head = "$TTL 300\n@ SOA ns hostmaster 7 3600 600 86400 60\n@ NS ns\nns A 192.0.2.253\n";
+    let text = format!("{head}{}\n", records.replace("; ", "\n"));
+    let zone = zone::file::read("zone", &text, origin, &mut |_| Err("no includes".into())).unwrap();
+    State::Loaded(Arc::new(zone::Loaded { zone, history: Vec::new() }))
 }
 
 fn snapshot(lists: &[(ListInfo, String)], block: BlockAnswer, epoch: u64) -> Snapshot {
@@ -268,6 +360,9 @@ fn agree(words: &[&str], event: &Event, reply: &[u8]) {
 fn show(event: &Event) -> String {
     let code = event.rcode.map_or("-".into(), |rcode| Code::from_key(rcode).name());
     let mut text = format!("{code} {}", event.outcome.name());
+    if event.flags.contains(event::Flags::AA) {
+        text.push_str(" aa");
+    }
     let mut say = |name: &str, value: Option<String>| {
         if let Some(value) = value {
             write!(text, " {name}={value}").unwrap();

@@ -15,7 +15,7 @@ use wire::message::{Builder, Message, Record, Section};
 use wire::name::{Folded, Name};
 use wire::reply::{MESSAGE_LEN_MAX, Shape, Stored};
 use wire::view::flag;
-use zone::{Kind, State};
+use zone::{Held, Kind, State};
 
 use crate::authority::{Authority, Who};
 
@@ -99,7 +99,15 @@ pub(crate) fn ask(authority: &Authority, asking: &Asking<'_>) -> Zoned {
             }
         };
         let serial = loaded.zone.serial().unwrap_or(0);
-        let answer = loaded.zone.lookup(&name, *qtype, *dnssec_ok);
+        let mut answer = loaded.zone.lookup(&name, *qtype, *dnssec_ok);
+        if let Some((len, target)) = crossing(authority, held, &answer, *qtype) {
+            answer = leading(answer, len, target);
+        } else if answer.kind == Kind::Referral && asking.goes_on() {
+            // The client wants an answer, not a direction: the name is looked up like any other.
+            let Some(end) = aliases(&answer).last() else { return leave(chain, name, asking) };
+            let len = answer.answer.len();
+            answer = leading(answer, len, end.1);
+        }
         let found = match &answer.kind {
             Kind::Answer => "answers".to_owned(),
             Kind::Nodata => "has the name but not the type".to_owned(),
@@ -108,31 +116,6 @@ pub(crate) fn ask(authority: &Authority, asking: &Asking<'_>) -> Zoned {
             Kind::Leads(target) => format!("leads to {target}"),
             Kind::TooLong => "rewrites it to a name that is too long".to_owned(),
         };
-        // Aliases may lead below a delegation: to a zone of ours again, or to one that is served elsewhere.
-        let end = chain_end(&answer);
-        let below = end
-            .as_ref()
-            .and_then(|end| find(authority, end, *qtype))
-            .is_some_and(|(there, _)| !Arc::ptr_eq(there, held));
-        if answer.kind == Kind::Referral && (below || asking.goes_on()) {
-            if first && end.is_none() {
-                // The client wants an answer, not a direction.
-                return Zoned::Elsewhere;
-            }
-            if let Some(end) = end {
-                chain.say(&format!("zone: {} (serial {serial}) leads to {end}, which it delegates", held.origin()));
-                chain.take(
-                    zone::Answer { authority: Vec::new(), additional: Vec::new(), kind: Kind::Answer, ..answer },
-                    first,
-                    *qtype,
-                );
-                name = end;
-                if below {
-                    continue;
-                }
-            }
-            return leave(chain, name, asking);
-        }
         chain.say(&format!("zone: {} (serial {serial}) {found}", held.origin()));
         let target = chain.take(answer, first, *qtype);
         match target {
@@ -146,7 +129,7 @@ pub(crate) fn ask(authority: &Authority, asking: &Asking<'_>) -> Zoned {
 }
 
 /// The zone to ask for a name and type, and whether the question should have gone to its parent instead.
-fn find<'a>(authority: &'a Authority, name: &Folded, qtype: u16) -> Option<(&'a Arc<zone::Held>, bool)> {
+fn find<'a>(authority: &'a Authority, name: &Folded, qtype: u16) -> Option<(&'a Arc<Held>, bool)> {
     let held = authority.zones.find(name)?;
     if qtype != kind::DS || held.origin() != name {
         return Some((held, false));
@@ -164,10 +147,29 @@ fn parent(name: &Folded) -> Option<Folded> {
     Name::new(name.wire().get(first + 1 + len..)?).map(Name::fold)
 }
 
-/// The name at the end of the aliases in an answer; `None` when there are none.
-fn chain_end(answer: &zone::Answer) -> Option<Folded> {
-    let last = answer.answer.iter().rev().find(|record| record.rtype == kind::CNAME)?;
-    Name::new(&last.rdata).map(Name::fold)
+/// The aliases in an answer: where each lies, and where it leads.
+fn aliases(answer: &zone::Answer) -> impl Iterator<Item = (usize, Folded)> {
+    let records = answer.answer.iter().enumerate().filter(|(_, record)| record.rtype == kind::CNAME);
+    records.filter_map(|(at, record)| Some((at, Name::new(&record.rdata)?.fold())))
+}
+
+/// Where the aliases in an answer come to a name that belongs to another zone of ours, which may lie below this one: the records
+/// up to there, and the name.
+fn crossing(authority: &Authority, held: &Arc<Held>, answer: &zone::Answer, qtype: u16) -> Option<(usize, Folded)> {
+    if matches!(qtype, kind::CNAME | kind::ANY) {
+        return None;
+    }
+    let elsewhere = |name: &Folded| find(authority, name, qtype).is_some_and(|(there, _)| !Arc::ptr_eq(there, held));
+    let (at, name) = aliases(answer).find(|(_, name)| elsewhere(name))?;
+    let owner = answer.answer.get(at).map(|record| &record.owner);
+    let after = answer.answer.iter().skip(at).take_while(|record| Some(&record.owner) == owner).count();
+    Some((at + after, name))
+}
+
+/// The first records of an answer, which lead to a name.
+fn leading(answer: zone::Answer, len: usize, name: Folded) -> zone::Answer {
+    let records = answer.answer.into_iter().take(len).collect();
+    zone::Answer { kind: Kind::Leads(name), answer: records, authority: Vec::new(), additional: Vec::new(), ..answer }
 }
 
 fn may_ask(authority: &Authority, origin: &Folded, asking: &Asking<'_>) -> bool {
