@@ -11,6 +11,7 @@ mod ask;
 mod cases;
 mod ground;
 mod judge;
+mod prober;
 mod report;
 mod seen;
 
@@ -24,6 +25,7 @@ use wire::name::Folded;
 use wire::tsig::Key;
 
 pub use crate::message::Transport;
+pub use prober::Prober;
 pub use report::{Finding, Outcome, Report, Verdict};
 pub use seen::{Seen, Signature};
 

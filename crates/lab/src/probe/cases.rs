@@ -108,7 +108,8 @@ const NO_UPDATES: Other = Other {
 };
 const NO_TSIG: Other =
     Other { codes: &[], verdict: Verdict::NotOffered, note: "the server takes no notice of TSIG on this request" };
-const NO_TKEY: Other = Other { codes: &[], verdict: Verdict::NotOffered, note: "the server does not do this with TKEY" };
+const NO_TKEY: Other =
+    Other { codes: &[], verdict: Verdict::NotOffered, note: "the server does not do this with TKEY" };
 const NO_DSO: Other = Other {
     codes: &[Code::NOTIMP, Code::FORMERR, Code::REFUSED],
     verdict: Verdict::NotOffered,
@@ -533,7 +534,11 @@ pub(super) static CASES: &[Case] = &[
         },
         form: Form::Header,
         others: &[
-            Other { codes: &[Code::NOERROR], verdict: Verdict::Permitted, note: "our address alone may update the zone" },
+            Other {
+                codes: &[Code::NOERROR],
+                verdict: Verdict::Permitted,
+                note: "our address alone may update the zone",
+            },
             Other {
                 codes: &[Code::NOTAUTH],
                 verdict: Verdict::Permitted,
@@ -653,7 +658,11 @@ pub(super) static CASES: &[Case] = &[
         form: Form::Header,
         others: &[
             Other { codes: &[Code::NOTIMP], verdict: Verdict::NotOffered, note: "the server takes no updates" },
-            Other { codes: &[Code::REFUSED], verdict: Verdict::Permitted, note: "we are refused before the zone is looked for" },
+            Other {
+                codes: &[Code::REFUSED],
+                verdict: Verdict::Permitted,
+                note: "we are refused before the zone is looked for",
+            },
         ],
     },
     Case {
@@ -670,7 +679,11 @@ pub(super) static CASES: &[Case] = &[
         form: Form::Header,
         others: &[
             Other { codes: &[Code::NOTIMP], verdict: Verdict::NotOffered, note: "the server transfers no zones" },
-            Other { codes: &[Code::REFUSED], verdict: Verdict::Permitted, note: "we are refused before the zone is looked for" },
+            Other {
+                codes: &[Code::REFUSED],
+                verdict: Verdict::Permitted,
+                note: "we are refused before the zone is looked for",
+            },
         ],
     },
     Case {
@@ -687,7 +700,11 @@ pub(super) static CASES: &[Case] = &[
         form: Form::Header,
         others: &[
             Other { codes: &[Code::NOTIMP], verdict: Verdict::NotOffered, note: "the server takes no notifies" },
-            Other { codes: &[Code::REFUSED], verdict: Verdict::Permitted, note: "refused; RFC 1996 names no code for it" },
+            Other {
+                codes: &[Code::REFUSED],
+                verdict: Verdict::Permitted,
+                note: "refused; RFC 1996 names no code for it",
+            },
         ],
     },
     Case {

@@ -90,7 +90,8 @@ impl<'a> Ground<'a> {
                     Some(format!("the server is not authoritative for {zone} ({code} without AA)"))
                 }
                 Some((message, _)) => {
-                    let at_top = message.answer.iter().filter(|record| record.rtype == kind::NS && record.owner == *zone);
+                    let at_top =
+                        message.answer.iter().filter(|record| record.rtype == kind::NS && record.owner == *zone);
                     ground.name_servers = at_top.map(|record| record.rdata.clone()).collect();
                     None
                 }
@@ -304,6 +305,9 @@ pub(super) fn now_seconds() -> u64 {
 
 impl fmt::Debug for Ground<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Ground").field("server", &self.settings.server).field("nonce", &self.nonce).finish_non_exhaustive()
+        f.debug_struct("Ground")
+            .field("server", &self.settings.server)
+            .field("nonce", &self.nonce)
+            .finish_non_exhaustive()
     }
 }
