@@ -105,8 +105,8 @@ pub(crate) fn wanted(
     if !settings.demands() || good {
         return Wanted::Nothing;
     }
-    let pressed = settings.mode == CookieMode::Pressure
-        && pressure.rises_above(settings.pressure_queries_per_second, now);
+    let pressed =
+        settings.mode == CookieMode::Pressure && pressure.rises_above(settings.pressure_queries_per_second, now);
     match (pressed || settings.requires(source.peer.ip()), cookie) {
         (false, _) => Wanted::Nothing,
         (true, Some(_)) => Wanted::Cookie,
