@@ -127,7 +127,7 @@ impl Desk {
             match zones::ask(&walk.desk.shared.authority_now(), &asking) {
                 Zoned::Elsewhere => {}
                 Zoned::Answer(chain) => return walk.zone(&question, &chain),
-                Zoned::Leads(chain, target) => return walk.onward(&question, &snapshot, chain, target),
+                Zoned::Leads(chain, target) => return walk.onward(&question, &snapshot, chain, *target),
                 Zoned::Code(code, ede, line) => {
                     let action = if code == Code::REFUSED { Action::Refuse } else { Action::Pass };
                     return walk.code(code, ede.code, &ede.text, Said::told(action, line));

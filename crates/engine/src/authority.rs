@@ -22,6 +22,7 @@ const NSEC3PARAM: u16 = 51;
 
 /// One who may do something.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "an operator writes a handful of them")]
 pub enum Who {
     /// Whoever signs with this key.
     Key(Folded),

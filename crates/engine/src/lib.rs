@@ -1,12 +1,14 @@
 //! The walk of a query: from the octets that arrived to the octets that leave and the event that remembers both.
 //!
-//! `Desk` answers what can be answered at once; `pursue` does the rest, after a lookup. Both leave by the same exit, so
+//! `Desk` answers what can be answered at once, from zones held here, rules and cache; `pursue` does the rest, after a lookup;
+//! `operate` does what is no plain query: updates, transfers, keys, and all that is signed. All leave by the same exit, so
 //! every arrival gives exactly one event. Knows no socket and reads no clock: a listener brings octets, source and time.
 //!
 //! ```text
 //! octets ─▶ Desk::answer ─┬─ Reply ────────────────────────────▶ sent ─▶ Desk::close ─▶ events
 //!                         ├─ Silence
-//!                         └─ Pursue ─▶ pursue ─▶ Late ─────────▶ sent ─▶ Desk::offer ─▶ event
+//!                         ├─ Pursue ──▶ pursue ──▶ Late ────────▶ sent ─▶ Desk::offer ─▶ event
+//!                         └─ Operate ─▶ operate ─▶ Late, more ──▶ sent ─▶ Desk::offer ─▶ event
 //! ```
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]

@@ -55,7 +55,7 @@ pub(crate) enum Zoned {
     /// This is the answer.
     Answer(Chain),
     /// Aliases lead to this name, which is to be looked up; the chain comes before its answer.
-    Leads(Chain, Folded),
+    Leads(Chain, Box<Folded>),
     /// Nothing but a code.
     Code(Code, Ede, String),
 }
@@ -187,7 +187,7 @@ fn refuse(origin: &Folded, asking: &Asking<'_>) -> Zoned {
 fn leave(chain: Chain, name: Folded, asking: &Asking<'_>) -> Zoned {
     match (chain.lines.is_empty(), asking.goes_on()) {
         (true, _) => Zoned::Elsewhere,
-        (false, true) => Zoned::Leads(chain, name),
+        (false, true) => Zoned::Leads(chain, Box::new(name)),
         // The client follows the rest of the chain itself.
         (false, false) => Zoned::Answer(chain),
     }

@@ -101,7 +101,7 @@ impl Work {
                     grant.covers_name(name, zone.origin(), self.key.as_ref())
                         && rtype.is_none_or(|rtype| grant.covers_type(rtype))
                 };
-                let Some(by) = mine.iter().position(|grant| covers(grant)) else {
+                let Some(by) = mine.iter().position(covers) else {
                     let what = rtype.map_or("".into(), |rtype| format!(" {}", kind::type_name(rtype)));
                     return Err(Denial { code: Code::REFUSED, reason: format!("no grant covers {name}{what}") });
                 };
