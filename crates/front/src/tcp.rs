@@ -130,16 +130,18 @@ impl Tcp {
         let (cut, when_cut) = oneshot::channel();
         let writing = tokio::spawn(write(writer, replies, self.settings.write_time_max, when_cut));
         let mut reader = BufReader::with_capacity(READ_BUFFER_BYTES, reader);
-        let read = self.read(&mut reader, peer, outbox).await;
+        let read = self.read(&mut reader, peer, outbox.clone()).await;
         if matches!(read, Ok(End::Aborted)) {
             count(&self.office.cells.sessions_aborted);
             // Closing then sends RST instead of what is still to be sent (RFC 8490 §5.3). Fails only when there is no
             // connection left to reset.
             let _ = reader.get_ref().as_ref().set_zero_linger();
             let _ = cut.send(());
+            // The outbox was kept until here: without one the writer would end the stream, and the client see that instead.
             let _ = writing.await;
             return;
         }
+        drop(outbox);
         // Answers still being looked up hold the outbox; the writer ends after the last of them.
         let written = writing.await.unwrap_or_else(|error| Err(io::Error::other(error)));
         if [read.map(drop), written]
@@ -269,6 +271,9 @@ impl Tcp {
         places: &Semaphore,
         outbox: mpsc::Sender<Vec<u8>>,
     ) -> io::Result<End> {
+        if !session.is_established() {
+            return Ok(End::Closed);
+        }
         let turn = self.farewells.fetch_add(1, Relaxed) % RETRY_DELAY_STEPS;
         let delay_millis = RETRY_DELAY_MILLIS_FIRST + turn as u32 * RETRY_DELAY_MILLIS_STEP;
         let Some(farewell) = session.retire(delay_millis) else { return Ok(End::Closed) };

@@ -6,17 +6,23 @@ mod support;
 
 use std::process::Command;
 
-use support::{Server, settings};
+use engine::CookieMode;
+use support::{NSID, Server, settings};
 
 /// Runs a client against a server and looks for texts in what it prints. Where the client is missing the test says so
 /// and passes, except in CI, which has to have it.
 async fn check(client: &'static str, table: &'static [(&'static str, &'static [&'static str])]) {
+    check_with(client, CookieMode::Off, table).await;
+}
+
+async fn check_with(client: &'static str, mode: CookieMode, table: &'static [(&'static str, &'static [&'static str])]) {
     if Command::new(client).arg("-v").output().is_err() {
         assert!(std::env::var("CI").is_err(), "{client} is missing");
         eprintln!("note: {client} is not installed; nothing tested");
         return;
     }
     let server = Server::start(&settings()).await;
+    server.cookies(mode);
     let port = server.address.port().to_string();
     for (question, expected) in table {
         let port = port.clone();
@@ -42,7 +48,8 @@ async fn dig_understands() {
             ("www.example A +tcp", &["status: NOERROR", "(TCP)"]),
             ("www.example A +noedns", &["status: NOERROR", "ADDITIONAL: 0"]),
             ("www.example A +dnssec", &["status: NOERROR", "flags: do; udp: 1232"]),
-            ("www.example A +cookie +nsid +padding=64 +subnet=192.0.2.0/24", &["status: NOERROR"]),
+            ("www.example A +cookie +nsid +padding=64 +subnet=192.0.2.0/24", &["status: NOERROR", NSID]),
+            ("www.example A +tcp +keepalive", &["status: NOERROR", "10.0 secs"]),
             ("x.ads.example A", &["status: NXDOMAIN", "EDE: 15 (Blocked): (list=ads rule=ads.example)", "SOA"]),
             ("broken.example A", &["status: SERVFAIL", "EDE: 0 (Other)", "answered SERVFAIL"]),
             ("none.example A", &["status: NXDOMAIN"]),
@@ -71,7 +78,26 @@ async fn kdig_understands() {
             ("big.example A", &["ANSWER: 90"]),
             ("www.example A +edns=1", &["BADVERS"]),
             ("localhost A", &["127.0.0.1"]),
+            ("www.example A +nsid +padding=64", &["status: NOERROR", NSID]),
         ],
     )
     .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dig_gets_a_cookie() {
+    check_with("dig", CookieMode::Give, &[("www.example A", &["status: NOERROR", "; COOKIE:", "(good)"])]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dig_and_kdig_are_asked_for_cookies_and_come_back_with_one() {
+    let dig: &[(&str, &[&str])] = &[
+        ("www.example A", &["BADCOOKIE, retrying", "status: NOERROR", "(good)"]),
+        ("www.example A +nobadcookie", &["status: BADCOOKIE", "(good)"]),
+        ("www.example A +nocookie", &["Truncated, retrying in TCP mode", "status: NOERROR"]),
+        ("www.example A +tcp", &["status: NOERROR"]),
+    ];
+    check_with("dig", CookieMode::Require, dig).await;
+    let kdig: &[(&str, &[&str])] = &[("www.example A +cookie +badcookie", &["status: NOERROR", "192.0.2.1"])];
+    check_with("kdig", CookieMode::Require, kdig).await;
 }

@@ -9,7 +9,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use cache::Cache;
-use engine::{Event, Shared, Sink};
+use engine::{CookieMode, CookieSettings, Event, Shared, Sink};
 use front::{Front, Settings, StartError};
 use policy::{BlockAnswer, Compiler, Format, ListAction, ListInfo, Network, Snapshot};
 use resolve::{GroupSettings, Resolver, UpstreamSettings};
@@ -17,12 +17,16 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::runtime::Handle;
 use tokio::sync::Notify;
+use wire::cookie::Secret;
 use wire::name::Folded;
 use wire::reply::{BlockReply, Stored};
 use wire::view::{Arrival, read};
 
 /// Only a failing test waits so long.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Who the server says it is.
+pub(crate) const NSID: &str = "ns1.example";
 
 /// Events a test may leave unread.
 const EVENTS_MAX: usize = 1 << 16;
@@ -67,12 +71,19 @@ impl Server {
             Arc::clone(&cache),
             &Handle::current(),
         );
-        let shared = Shared::new(Arc::new(snapshot()), cache, resolver, engine::Settings::default());
+        let engine_settings = engine::Settings { nsid: Arc::from(NSID.as_bytes()), ..engine::Settings::default() };
+        let shared = Shared::new(Arc::new(snapshot()), cache, resolver, engine_settings);
         let (sender, events) = mpsc::sync_channel(EVENTS_MAX);
         let sinks = || -> Box<dyn Sink> { Box::new(Channel(sender.clone())) };
         let front = Front::start(settings, &shared, &sinks, &Handle::current())?;
         let address = front.local_addresses()[0];
         Ok(Server { front, shared, address, events, release })
+    }
+
+    /// Puts cookies in force, with one secret.
+    pub(crate) fn cookies(&self, mode: CookieMode) {
+        let secrets = Arc::from([Secret([7; 16])]);
+        self.shared.publish_cookies(Arc::new(CookieSettings { mode, secrets, ..CookieSettings::default() }));
     }
 
     pub(crate) async fn udp(&self) -> Udp {
@@ -153,6 +164,27 @@ pub(crate) fn query(id: u16, text: &str) -> Vec<u8> {
         bytes.extend_from_slice(&[0, 0, 41, 16, 0, 0, 0, 0, 0, 0, 0]);
     }
     bytes
+}
+
+/// The same with options in its OPT.
+pub(crate) fn query_with(id: u16, text: &str, options: &[(u16, &[u8])]) -> Vec<u8> {
+    let mut bytes = query(id, text);
+    let options: Vec<u8> = options
+        .iter()
+        .flat_map(|(code, data)| [&code.to_be_bytes(), &(data.len() as u16).to_be_bytes(), *data].concat())
+        .collect();
+    let len_at = bytes.len() - 2;
+    bytes[len_at..].copy_from_slice(&(options.len() as u16).to_be_bytes());
+    bytes.extend(options);
+    bytes
+}
+
+/// RCODE and an option of a reply.
+pub(crate) fn rcode_and_option(reply: &[u8], option: u16) -> (u16, Option<Vec<u8>>) {
+    let message = wire::message::Message::read(reply).unwrap();
+    let opt = message.opt().unwrap();
+    let edns = wire::view::Edns { udp_size: opt.class, dnssec_ok: false, options: &opt.rdata };
+    (message.rcode(), edns.option(option).map(<[u8]>::to_vec))
 }
 
 /// A reply to `query(id, text)`, taken apart.
