@@ -238,7 +238,7 @@ impl<'i> Reader<'i> {
             let word = word.text;
             if ttl.is_none() && word.starts_with(|first: char| first.is_ascii_digit()) {
                 ttl = Some(read_ttl(word)?);
-            } else if let Some(rtype) = kind::type_from_name(word).filter(|rtype| *rtype != kind::ANY) {
+            } else if let Some(rtype) = kind::type_from_name(word) {
                 break rtype;
             } else if class.is_none()
                 && let Some(number) = kind::class_from_name(word)

@@ -91,14 +91,15 @@ fn find_along<'z>(zone: &'z Zone, key: &SortKey, qtype: u16) -> Found<'z> {
     let asked = key.octets();
     if zone.is_plain() {
         let sets = zone.sets_at(asked);
-        if !sets.is_empty() {
+        if !sets.is_empty() && !is_proof(sets) {
             return Found::Name(sets);
         }
     }
     let mut encloser = 0;
     for at in key.path() {
         let sets = match zone.names().ceiling(at) {
-            Some((found, sets)) if found == at => &**sets,
+            Some((found, sets)) if found == at && !is_proof(sets) => &**sets,
+            Some((found, _)) if found == at => return Found::Encloser(encloser),
             Some((found, _)) if found.starts_with(at) => &[],
             _ if at.is_empty() => &[],
             _ => return Found::Encloser(encloser),
@@ -117,6 +118,11 @@ fn find_along<'z>(zone: &'z Zone, key: &SortKey, qtype: u16) -> Found<'z> {
         encloser = at.len();
     }
     Found::Encloser(encloser)
+}
+
+/// Whether a name is there for an NSEC3 record alone: to a question it does not exist (RFC 5155 §7.2.8).
+fn is_proof(sets: &[Arc<Rrset>]) -> bool {
+    tree::find(sets, kind::NSEC3).is_some() && sets.iter().all(|set| matches!(set.rtype, kind::NSEC3 | kind::RRSIG))
 }
 
 /// An answer being put together.
@@ -335,3 +341,6 @@ enum Section {
     Authority,
     Additional,
 }
+
+#[cfg(test)]
+mod tests;

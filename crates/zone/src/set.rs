@@ -180,3 +180,6 @@ impl Zones {
         self.by_origin.values()
     }
 }
+
+#[cfg(test)]
+mod tests;
