@@ -317,7 +317,7 @@ impl Walk<'_> {
         let size_max = size_max(self.source, self.query.edns, udp_size);
         let Some(stored) = chain.stored(question, size_max) else {
             let said = Said::told(Action::Pass, chain.lines.clone());
-            return self.code(Code::SERVFAIL, EDE_OTHER, "the answer is larger than any message", said);
+            return self.code(Code::SERVFAIL, EDE_OTHER, zones::TOO_LARGE, said);
         };
         self.local(question, &stored, Said::told(Action::Pass, chain.lines.clone()))
     }
@@ -364,7 +364,7 @@ impl Walk<'_> {
             if let Some(chain) = &ahead {
                 let asked = crate::answer::question(self.query);
                 let stored = chain.before(&asked, &entry.stored, entry.age_seconds(seconds), u32::MAX);
-                let ede = cached_ede(&entry);
+                let ede = if stored.ede.is_empty() { cached_ede(&entry) } else { stored_ede(&stored).collect() };
                 let origin = Origin { cache: CacheState::Hit, upstream: entry.upstream.clone(), ..Origin::HERE };
                 let said = Said::of(&verdict).after(&chain.lines);
                 self.give(Given { ede, origin, ..given_local(&asked, &stored, said, &self.desk.no_ede) });

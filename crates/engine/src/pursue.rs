@@ -107,6 +107,7 @@ impl Pursuit {
         let said = said(Said::of(&self.verdict));
         if let Some(chain) = &self.ahead {
             let stored = chain.before(&asked, &entry.stored, 0, ttl_max);
+            let ede = if stored.ede.is_empty() { ede } else { stored_ede(&stored).collect() };
             let given = Given { origin, ..given_local(&asked, &stored, said, &ede) };
             return give(query, self.source, self.now, shared, given, reply);
         }

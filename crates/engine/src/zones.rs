@@ -25,6 +25,9 @@ const ZONES_MAX: usize = 8;
 /// Room left for OPT with cookie and a short extended error when addresses are added that nobody asked for.
 const OPT_ROOM: usize = 96;
 
+/// What is said of an answer no message can hold.
+pub(crate) const TOO_LARGE: &str = "the answer is larger than any message";
+
 /// Octets of a record beside its owner and its data.
 const FIXED_LEN: usize = 10;
 
@@ -260,7 +263,7 @@ impl Chain {
     }
 
     /// The chain with the answer to its last name behind it, which is `age_seconds` old and may live `ttl_max` seconds more. A
-    /// failure to find that answer stands alone.
+    /// failure to find that answer stands alone; extended errors of the packet are those made here.
     pub(crate) fn before(&self, question: &Question, tail: &Stored, age_seconds: u32, ttl_max: u32) -> Stored {
         let said_of_name = [Code::NOERROR, Code::NXDOMAIN, Code::YXDOMAIN].map(Code::number).contains(&tail.rcode);
         let whole = if said_of_name { Message::read(&tail.packet).ok() } else { None };
@@ -280,12 +283,18 @@ impl Chain {
             };
             whole.stored(question, MESSAGE_LEN_MAX)
         });
-        whole.unwrap_or_else(|| bare(question, if said_of_name { Code::SERVFAIL.number() } else { tail.rcode }))
+        whole.unwrap_or_else(|| {
+            if said_of_name {
+                bare(question, Code::SERVFAIL.number(), vec![(wire::ede::OTHER, TOO_LARGE.to_owned())])
+            } else {
+                bare(question, tail.rcode, Vec::new())
+            }
+        })
     }
 }
 
 /// A packet with a code and no records.
-fn bare(question: &Question, rcode: u16) -> Stored {
+fn bare(question: &Question, rcode: u16, ede: Vec<(u16, String)>) -> Stored {
     let mut builder = Builder::new(0, flag::QR | rcode & flag::RCODE, MESSAGE_LEN_MAX);
     builder.question(question.qname.name(), question.qtype, question.qclass);
     Stored {
@@ -294,7 +303,7 @@ fn bare(question: &Question, rcode: u16) -> Stored {
         rcode,
         ttl: None,
         shape: Shape::Error,
-        ede: Vec::new(),
+        ede,
         summary: None,
         answer_count: 0,
         targets: Vec::new(),
