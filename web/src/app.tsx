@@ -6,6 +6,8 @@ import { toApiError } from "./lib/query.ts";
 import { fresh, go, route } from "./lib/router.ts";
 import { session, setSession, status } from "./lib/server.ts";
 import { setTheme, theme, THEMES } from "./lib/theme.ts";
+import { CodePage } from "./pages/code.tsx";
+import { Codes } from "./pages/codes.tsx";
 import { Log } from "./pages/log.tsx";
 import { Overview } from "./pages/overview.tsx";
 import { SignIn } from "./pages/signin.tsx";
@@ -48,6 +50,7 @@ export function App(): JSX.Element {
         lead = false;
         if (event.key === "o") go({ page: "overview", sel: "", live: false });
         if (event.key === "q") go({ page: "log" });
+        if (event.key === "c") go({ page: "codes", sel: "", live: false });
       } else if (event.key === "g") lead = true;
       else if (event.key === "?") setHelp(true);
     };
@@ -87,6 +90,12 @@ export function App(): JSX.Element {
           <Match when={route().page === "log"}>
             <Log />
           </Match>
+          <Match when={route().page === "codes"}>
+            <Codes />
+          </Match>
+          <Match when={route().page === "code" && route().code} keyed>
+            {(code) => <CodePage code={code} />}
+          </Match>
         </Switch>
         <Show when={help()}>
           <Help onClose={() => setHelp(false)} />
@@ -115,6 +124,12 @@ function Bar(props: { onHelp: () => void }): JSX.Element {
         </a>
         <a href={fresh({ page: "log", ...range() })} aria-current={route().page === "log" ? "page" : undefined}>
           Query log
+        </a>
+        <a
+          href={fresh({ page: "codes", ...range() })}
+          aria-current={route().page === "codes" ? "page" : route().page === "code" ? "true" : undefined}
+        >
+          Return codes
         </a>
       </nav>
       <div class="bar-tools">

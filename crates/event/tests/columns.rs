@@ -249,7 +249,7 @@ fn views_and_plain_text_are_read_like_dictionaries() {
 fn a_missing_column_or_an_unknown_word_is_named() {
     let batch = batch(&[plain()], 0);
     let without = batch.project(&(0..batch.num_columns() - 1).collect::<Vec<_>>()).unwrap();
-    assert_eq!(event::rows(&without), Err(NotEvents { column: "reply_size" }));
+    assert_eq!(event::rows(&without), Err(NotEvents { column: "update" }));
 
     let at = event::schema().index_of("action").unwrap();
     let mut columns = batch.columns().to_vec();

@@ -227,3 +227,6 @@ pub(crate) async fn matrix(State(desk): State<Desk>, Query(request): Query<Matri
         took_ms: took_ms(started),
     }))
 }
+
+#[cfg(test)]
+mod tests;

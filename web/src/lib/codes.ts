@@ -20,6 +20,16 @@ export const FAMILY_TITLES: Record<Family, string> = {
   security: "Updates, sessions, keys",
 };
 
+/** Each family's sign in a box of 12 by 12, so that nobody needs the colour. */
+export const FAMILY_SIGNS: Record<Family, string> = {
+  answered: "M6 1.500a4.500 4.500 0 1 0 0 9 4.500 4.500 0 0 0 0-9z",
+  name_missing: "M6 .8 11.200 6 6 11.200.8 6z",
+  server_trouble: "M6 1 11.500 11H.5z",
+  refused: "M1.600 1.600h8.800v8.800H1.600z",
+  malformed: "M3.300 1.300h5.400L11.400 6l-2.700 4.700H3.300L.6 6z",
+  security: "M4.300 1h3.400v3.300H11v3.400H7.700V11H4.300V7.700H1V4.300h3.300z",
+};
+
 const FAMILY_SHADES: Record<Family, Shade> = {
   answered: { light: "#2f7ecb", dark: "#4592de" },
   name_missing: { light: "#d4910f", dark: "#e8aa33" },
@@ -81,7 +91,7 @@ const PALETTE: Shade[] = [
   { light: "#b53a72", dark: "#d65c93" },
 ];
 
-function isFamily(name: string): name is Family {
+export function isFamily(name: string): name is Family {
   return (FAMILIES as readonly string[]).includes(name);
 }
 

@@ -1,7 +1,7 @@
 // What the whole page knows of the server: who we are to it, how it is, its codes and fields.
 
 import { createEffect, createRoot, createSignal, onCleanup } from "solid-js";
-import { api, onUnauthorized, type CodeEntry, type FieldEntry } from "../api.ts";
+import { api, onUnauthorized, type CodeEntry, type CodeRange, type EdeInfo, type FieldEntry } from "../api.ts";
 import { createQuery } from "./query.ts";
 
 const STATUS_EVERY_MS = 10_000;
@@ -51,6 +51,18 @@ export function codes(): CodeEntry[] {
   return shared.codes.data()?.codes ?? [];
 }
 
+/** Numbers without a name. */
+export function ranges(): CodeRange[] {
+  return shared.codes.data()?.ranges ?? [];
+}
+
+export function edes(): EdeInfo[] {
+  return shared.codes.data()?.ede ?? [];
+}
+
+/** The registry's own request: pages that live from it show its wait and its failure. */
+export const registry = shared.codes;
+
 export function fields(): FieldEntry[] {
   return shared.fields.data() ?? [];
 }
@@ -63,4 +75,11 @@ export function canonical(name: string): string {
 
 export function codeEntry(name: string | null): CodeEntry | undefined {
   return name === null ? undefined : codes().find((code) => code.name === name);
+}
+
+/** What a code means, in one line for a tooltip; the plain name while or where the registry does not say. */
+export function codeAbout(name: string | null): string {
+  if (name === null || name === "") return "No reply was sent or came.";
+  const entry = codeEntry(name);
+  return entry === undefined ? name : `${entry.number} ${entry.name}: ${entry.meaning}`;
 }

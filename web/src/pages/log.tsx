@@ -8,17 +8,17 @@ import { createRows, type Rows } from "../lib/rows.ts";
 import { go, href, route } from "../lib/router.ts";
 import { canonical, createTicker, status } from "../lib/server.ts";
 import { absolute, isAbsolute, isMoving, shift, widen, type TimeRange } from "../lib/time.ts";
-import { BYS, type By, CHARTS, type Chart, INITIAL } from "../lib/url.ts";
+import { BYS, type By, CHARTS, type Chart, EXTRAS, INITIAL } from "../lib/url.ts";
 import { remember } from "../search/history.ts";
 import { terms, tokenize, withFilter, withNegated, withoutTerm, type FilterMode } from "../search/tokens.ts";
 import { Detail } from "../ui/detail.tsx";
 import { FirstQuery, NothingFound } from "../ui/empty.tsx";
 import { FACETS, Facets } from "../ui/facets.tsx";
 import { isForPage } from "../ui/keys.tsx";
-import { Failed, Icon, Pending } from "../ui/parts.tsx";
+import { Failed, Icon, Pending, Popover } from "../ui/parts.tsx";
 import { RangePicker } from "../ui/range.tsx";
 import { SearchBox } from "../ui/searchbox.tsx";
-import { Table, type TableHandle } from "../ui/table.tsx";
+import { EXTRA_COLUMNS, Table, type TableHandle } from "../ui/table.tsx";
 import { TimePanel } from "../ui/timepanel.tsx";
 
 const POINTS = 240;
@@ -303,6 +303,7 @@ export function Log(): JSX.Element {
               >
                 <Table
                   rows={rows.rows()}
+                  extras={route().cols}
                   epoch={rows.epoch()}
                   total={total()}
                   sel={route().sel}
@@ -471,6 +472,30 @@ function ResultLine(props: {
             Back to now
           </button>
         </Show>
+        <Popover title="Columns" class="button small columns-button" label="Columns">
+          {() => (
+            <ul class="columns-menu">
+              <For each={EXTRAS}>
+                {(one) => (
+                  <li>
+                    <label>
+                      <input
+                        type="checkbox"
+                        checked={route().cols.includes(one)}
+                        onChange={(event) => {
+                          const on = event.currentTarget.checked;
+                          const cols = EXTRAS.filter((each) => (each === one ? on : route().cols.includes(each)));
+                          go({ cols }, "replace");
+                        }}
+                      />
+                      {EXTRA_COLUMNS[one].title}
+                    </label>
+                  </li>
+                )}
+              </For>
+            </ul>
+          )}
+        </Popover>
         <label class="select">
           <span class="off-screen">Chart by</span>
           <select

@@ -316,7 +316,9 @@ function CodePanel(props: {
   return (
     <section class="card code-panel">
       <div class="card-head">
-        <h2>Return codes</h2>
+        <h2>
+          <a href={fresh({ page: "codes", from: route().from, to: route().to })}>Return codes</a>
+        </h2>
         <p class="muted hint">Each row on its own scale. Drag for a range, click a cell for its queries.</p>
         <Show when={silent() > 0}>
           <button type="button" class="button small" onClick={() => setZeros(!zeros())}>

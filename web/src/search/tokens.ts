@@ -214,6 +214,18 @@ export function withFilter(
   return join([...kept, values.length === 0 ? "" : termText(wanted, field, values)]);
 }
 
+/** The search narrowed to one value of a field: like a click, but never one that takes the value away again. */
+export function narrowed(text: string, field: string, value: string, canonical: Canonical = (f) => f): string {
+  const { either, terms: read } = terms(text);
+  const written = value === "" ? `-has:${field}` : valueText(value);
+  const has = (term: Term) =>
+    value === ""
+      ? same(term.text, written)
+      : !term.negated && term.field !== null && canonical(term.field) === field && term.values.length === 1;
+  const there = !either && read.filter(has).some((term) => value === "" || same(term.values[0] ?? "", written));
+  return there ? text : withFilter(text, field, value, "only", canonical);
+}
+
 function withPresence(text: string, field: string, mode: FilterMode): string {
   const term = mode === "exclude" ? `has:${field}` : `-has:${field}`;
   const read = terms(text);

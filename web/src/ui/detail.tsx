@@ -5,9 +5,10 @@ import { api, type EventRow } from "../api.ts";
 import { digCommand } from "../lib/dig.ts";
 import { EMPTY, dayClock, milliseconds, zone } from "../lib/format.ts";
 import { createQuery } from "../lib/query.ts";
-import { codeEntry, status } from "../lib/server.ts";
+import { href } from "../lib/router.ts";
+import { codeEntry, edes, status } from "../lib/server.ts";
 import type { FilterMode } from "../search/tokens.ts";
-import { CodeName, CopyButton, Failed, Icon, Pending } from "./parts.tsx";
+import { CodeName, CopyButton, Failed, Icon, Pending, Prose } from "./parts.tsx";
 
 /** A stage that changed nothing needs no word. */
 const EFFECT_WORDS: Record<string, string> = { pass: "", match: "matched", decide: "decided", fail: "failed" };
@@ -71,7 +72,13 @@ export function Detail(props: {
         {(detail) => (
           <div class="drawer-body" classList={{ dim: query.pace() === "slow" }}>
             <p class="summary-code">
-              <CodeName name={detail().row.code} family={detail().row.code_family} />
+              <Show when={detail().row.code} fallback={<CodeName name={null} family={null} />}>
+                {(code) => (
+                  <a class="code-link" href={href({ page: "code", code: code(), q: "" })}>
+                    <CodeName name={code()} family={detail().row.code_family} />
+                  </a>
+                )}
+              </Show>
               <span class={`action action-${detail().row.action}`}>{detail().row.action}</span>
             </p>
             <p class="summary-domain">
@@ -149,7 +156,10 @@ function Facts(props: {
       <Show when={code()}>
         {(entry) => (
           <p class="muted code-meaning">
-            {entry().meaning} <span class="nowrap">{entry().rfc}</span>
+            <Prose text={entry().meaning} />{" "}
+            <a class="nowrap" href={href({ page: "code", code: entry().name, q: "" })}>
+              What to do about {entry().name}
+            </a>
           </p>
         )}
       </Show>
@@ -177,7 +187,12 @@ function Facts(props: {
           <For each={row().ede}>
             {(ede) => (
               <li>
-                <b>EDE {ede.code}</b> {ede.name}
+                <a
+                  href={href({ page: "codes", ede: String(ede.code), q: "" })}
+                  title={edes().find((one) => one.number === ede.code)?.meaning ?? ""}
+                >
+                  <b>EDE {ede.code}</b> {ede.name}
+                </a>
                 <Show when={ede.text !== ""}>
                   <q>{ede.text}</q>
                 </Show>
@@ -206,8 +221,10 @@ function Facts(props: {
         {fact("Domain", row().domain ?? EMPTY, ["domain", row().domain])}
         {fact("Registrable", row().reg_domain ?? EMPTY, ["reg_domain", row().reg_domain])}
         {fact("Type", `${row().qtype} ${row().qclass}`, ["qtype", row().qtype])}
-        {fact("Opcode", row().opcode)}
+        {fact("Opcode", row().opcode, ["opcode", row().opcode])}
         {fact("Flags", row().flags.join(" ") || EMPTY)}
+        {fact("Key", row().key ?? EMPTY, ["key", row().key])}
+        <Show when={row().update}>{(update) => fact("Update", update())}</Show>
       </dl>
 
       <h3>Policy</h3>

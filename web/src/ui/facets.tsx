@@ -4,7 +4,7 @@ import { createMemo, For, Index, Show, type JSX } from "solid-js";
 import type { Count, Facet, FacetsReply } from "../api.ts";
 import { codeShade } from "../lib/codes.ts";
 import { compact, count } from "../lib/format.ts";
-import { canonical } from "../lib/server.ts";
+import { canonical, codeAbout, edes } from "../lib/server.ts";
 import { selection, valueText, type FilterMode } from "../search/tokens.ts";
 import { Icon, Swatch } from "./parts.tsx";
 
@@ -19,6 +19,9 @@ export const FACETS: { field: string; title: string; open: boolean }[] = [
   { field: "cache", title: "Cache", open: false },
   { field: "outcome", title: "Outcome", open: false },
   { field: "transport", title: "Transport", open: false },
+  { field: "opcode", title: "Opcode", open: false },
+  { field: "ede", title: "Extended error", open: false },
+  { field: "key", title: "Key", open: false },
 ];
 
 export interface FacetsProps {
@@ -81,6 +84,11 @@ function FacetValue(props: {
   const only = () => props.chosen.only.has(key());
   const excluded = () => props.chosen.excluded.has(key());
   const name = () => (props.one.value === "" ? "none" : props.one.value.replace(/^"(.*)"$/, "$1"));
+  const label = () => {
+    if (props.facet === "code" && props.one.value === "") return "no reply";
+    const ede = props.facet === "ede" ? edes().find((one) => String(one.number) === props.one.value) : undefined;
+    return ede === undefined ? name() : `${ede.number} ${ede.name}`;
+  };
   const click = (event: MouseEvent) => {
     const mode = event.altKey ? "exclude" : event.shiftKey || event.ctrlKey || event.metaKey ? "also" : "only";
     props.onFilter(props.facet, props.one.value, mode);
@@ -92,14 +100,14 @@ function FacetValue(props: {
         class="facet-only"
         data-value={props.one.value}
         aria-pressed={only()}
-        title={`Only ${name()}.  Shift: as well.  Alt: without.`}
+        title={`${props.facet === "code" ? `${codeAbout(props.one.value)}\n` : ""}Only ${name()}.  Shift: as well.  Alt: without.`}
         onClick={click}
       >
         <Show when={props.facet === "code"}>
           <Swatch shade={codeShade(props.one.value, props.one.family)} hollow={props.one.value === ""} />
           <span class="facet-number">{props.one.number ?? ""}</span>
         </Show>
-        <span class="facet-name">{props.facet === "code" && props.one.value === "" ? "no reply" : name()}</span>
+        <span class="facet-name">{label()}</span>
         <span class="facet-count">{count(props.one.count)}</span>
       </button>
       <button

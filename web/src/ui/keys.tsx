@@ -42,6 +42,8 @@ const KEYS: [string, string][] = [
   ["z", "wider"],
   ["g o", "overview"],
   ["g q", "query log"],
+  ["g c", "return codes"],
+  ["n  p", "next and previous code, on a code's page"],
   ["?", "this list"],
 ];
 

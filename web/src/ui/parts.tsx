@@ -1,10 +1,11 @@
 // Small parts: icons, code swatches, popovers, copy buttons, and what a widget says when it has nothing to show.
 
-import { createSignal, createUniqueId, type JSX, Show } from "solid-js";
+import { createSignal, createUniqueId, For, type JSX, Show } from "solid-js";
 import type { ApiError } from "../api.ts";
-import { codeShade, cssShade, type Shade } from "../lib/codes.ts";
+import { codeShade, cssShade, FAMILY_SIGNS, FAMILY_TITLES, isFamily, type Shade } from "../lib/codes.ts";
 import { copyText } from "../lib/copy.ts";
 import type { Query } from "../lib/query.ts";
+import { codeAbout } from "../lib/server.ts";
 
 const ICONS = {
   search: "M11 4a7 7 0 1 0 0 14 7 7 0 0 0 0-14zM20 20l-4-4",
@@ -56,10 +57,68 @@ export function Swatch(props: { shade: Shade; hollow?: boolean }): JSX.Element {
 /** A return code as text with its colour; `no reply` where there was none. */
 export function CodeName(props: { name: string | null; family?: string | null }): JSX.Element {
   return (
-    <span class="code-name">
+    <span class="code-name" title={codeAbout(props.name)}>
       <Swatch shade={codeShade(props.name, props.family)} hollow={props.name === null} />
       {props.name ?? "no reply"}
     </span>
+  );
+}
+
+/** A family's sign in the colour of a code, named for those who do not see it. */
+export function FamilySign(props: { family: string | null; shade: Shade }): JSX.Element {
+  const family = () => (props.family !== null && isFamily(props.family) ? props.family : null);
+  return (
+    <Show when={family()} fallback={<span class="swatch hollow" />}>
+      {(known) => (
+        <svg
+          class="sign"
+          viewBox="0 0 12 12"
+          role="img"
+          aria-label={FAMILY_TITLES[known()]}
+          style={{ "--shade": cssShade(props.shade) }}
+        >
+          <title>{FAMILY_TITLES[known()]}</title>
+          <path d={FAMILY_SIGNS[known()]} />
+        </svg>
+      )}
+    </Show>
+  );
+}
+
+/** A text of the registry: what stands between backticks is set as code. */
+export function Prose(props: { text: string }): JSX.Element {
+  return <For each={props.text.split("`")}>{(part, index) => (index() % 2 === 1 ? <code>{part}</code> : part)}</For>;
+}
+
+/** What usually lies behind something, and what to do next. */
+export function Told(props: { causes: string[]; next: string[] }): JSX.Element {
+  return (
+    <>
+      <Show when={props.next.length > 0}>
+        <h3>What to do next</h3>
+        <ol class="told">
+          <For each={props.next}>
+            {(one) => (
+              <li>
+                <Prose text={one} />
+              </li>
+            )}
+          </For>
+        </ol>
+      </Show>
+      <Show when={props.causes.length > 0}>
+        <h3>Usual causes</h3>
+        <ul class="told">
+          <For each={props.causes}>
+            {(one) => (
+              <li>
+                <Prose text={one} />
+              </li>
+            )}
+          </For>
+        </ul>
+      </Show>
+    </>
   );
 }
 

@@ -5,6 +5,7 @@ import type { EventRow } from "../api.ts";
 import { EMPTY, clock, dayClock, milliseconds, splitDomain } from "../lib/format.ts";
 import { scrollTo, visibleRows } from "../lib/window.ts";
 import { copyText } from "../lib/copy.ts";
+import type { Extra } from "../lib/url.ts";
 import type { FilterMode } from "../search/tokens.ts";
 import { CodeName, Icon } from "./parts.tsx";
 
@@ -113,6 +114,42 @@ export const COLUMNS: Column[] = [
   { key: "answer", title: "Answer", cell: (row) => plain(row.answer) },
 ];
 
+/** Columns one may ask for; they stand after the usual ones. */
+export const EXTRA_COLUMNS: Record<Extra, Column & { width: string }> = {
+  key: {
+    key: "key",
+    title: "Key",
+    field: "key",
+    value: (row) => row.key ?? "",
+    cell: (row) => plain(row.key),
+    width: "150px",
+  },
+  update: {
+    key: "update",
+    title: "Update",
+    field: "update",
+    value: (row) => row.update,
+    cell: (row) => <span title={row.update ?? ""}>{plain(row.update)}</span>,
+    width: "220px",
+  },
+  opcode: {
+    key: "opcode",
+    title: "Opcode",
+    field: "opcode",
+    value: (row) => row.opcode,
+    cell: (row) => row.opcode,
+    width: "70px",
+  },
+  transport: {
+    key: "transport",
+    title: "Transport",
+    field: "transport",
+    value: (row) => row.transport,
+    cell: (row) => row.transport,
+    width: "70px",
+  },
+};
+
 export interface TableHandle {
   move: (by: number) => void;
   moveColumn: (by: number) => void;
@@ -123,6 +160,7 @@ export interface TableHandle {
 
 export interface TableProps {
   rows: EventRow[];
+  extras?: readonly Extra[];
   /** Changes when the rows belong to another search: the table starts again from its top. */
   epoch: string;
   total: number;
@@ -158,6 +196,15 @@ export function Table(props: TableProps): JSX.Element {
   const [height, setHeight] = createSignal(400);
   const [active, setActive] = createSignal<{ row: number; column: number }>({ row: -1, column: 2 });
   const [tools, setTools] = createSignal<CellTools | null>(null);
+
+  const columns = createMemo<Column[]>(() => [...COLUMNS, ...(props.extras ?? []).map((one) => EXTRA_COLUMNS[one])]);
+  /** Tracks and width of the columns asked for, for the style sheet to put after its own. */
+  const extra = () => {
+    const widths = (props.extras ?? []).map((one) => EXTRA_COLUMNS[one].width);
+    return widths.length === 0
+      ? {}
+      : { "--extra": widths.join(" "), "--extra-width": `calc(${widths.map((one) => `${one} + 10px`).join(" + ")})` };
+  };
 
   const bounds = createMemo(() => visibleRows(top(), height() - ROW_HEIGHT, ROW_HEIGHT, props.rows.length), [0, 0], {
     equals: (a, b) => a[0] === b[0] && a[1] === b[1],
@@ -223,14 +270,14 @@ export function Table(props: TableProps): JSX.Element {
     if (props.sel !== "" && moved !== undefined) props.onOpen(moved);
   };
   const moveColumn = (by: number) =>
-    setActive((at) => ({ ...at, column: Math.max(0, Math.min(COLUMNS.length - 1, at.column + by)) }));
+    setActive((at) => ({ ...at, column: Math.max(0, Math.min(columns().length - 1, at.column + by)) }));
   const open = () => {
     const row = props.rows[active().row];
     if (row !== undefined) props.onOpen(row);
   };
   const filter = (mode: FilterMode) => {
     const row = props.rows[active().row];
-    const column = COLUMNS[active().column];
+    const column = columns()[active().column];
     const value = row === undefined ? null : (column?.value?.(row) ?? null);
     if (column?.field !== undefined && value !== null) props.onFilter(column.field, value, mode);
   };
@@ -282,7 +329,7 @@ export function Table(props: TableProps): JSX.Element {
     if (event.pointerType !== "mouse") return;
     const at = cellOf(event.target);
     const row = at === null ? undefined : props.rows[at.row];
-    const column = at === null ? undefined : COLUMNS[at.column];
+    const column = at === null ? undefined : columns()[at.column];
     const value = row === undefined ? null : (column?.value?.(row) ?? null);
     window.clearTimeout(toolsTimer);
     const field = column?.field;
@@ -308,10 +355,11 @@ export function Table(props: TableProps): JSX.Element {
         class="grid"
         classList={{ dim: props.dim, long: props.long }}
         ref={grid}
+        style={extra()}
         role="grid"
         aria-label="Queries, newest first"
         aria-rowcount={Math.max(props.total, props.rows.length) + 1}
-        aria-colcount={COLUMNS.length}
+        aria-colcount={columns().length}
         aria-activedescendant={
           active().row >= bounds()[0] && active().row < bounds()[1] ? `row-${active().row}` : undefined
         }
@@ -326,7 +374,7 @@ export function Table(props: TableProps): JSX.Element {
       >
         <div role="rowgroup" class="grid-head">
           <div role="row" class="grid-row" aria-rowindex={1}>
-            <For each={COLUMNS}>
+            <For each={columns()}>
               {(column) => (
                 <div role="columnheader" class={`col-${column.key}`} classList={{ number: column.number === true }}>
                   {column.title}
@@ -356,7 +404,7 @@ export function Table(props: TableProps): JSX.Element {
                   aria-selected={row.id === props.sel}
                   style={{ transform: `translateY(${at() * ROW_HEIGHT}px)` }}
                 >
-                  <For each={COLUMNS}>
+                  <For each={columns()}>
                     {(column, place) => (
                       <div
                         role="gridcell"

@@ -7,6 +7,7 @@ import type { SeriesLine, SeriesReply } from "../api.ts";
 import { lineShade, type Shade } from "../lib/codes.ts";
 import { clock, compact, count, day, dayClock, duration, span } from "../lib/format.ts";
 import { cellAt, cellSpan, edges, levels, opacity } from "../lib/strip.ts";
+import { codeAbout } from "../lib/server.ts";
 import { paint, scheme } from "../lib/theme.ts";
 import { tickStep, ticks } from "../lib/time.ts";
 import { Icon, Swatch } from "./parts.tsx";
@@ -390,7 +391,7 @@ function Strip(props: {
                 class="strip-row"
                 classList={{ zero: line().total === 0, marked: props.row === index }}
                 href={props.hrefOf(line().value)}
-                title={`${lineName(props.by, line().value)}: ${count(line().total)} queries`}
+                title={`${props.by === "code" ? codeAbout(line().value) : lineName(props.by, line().value)} ${count(line().total)} queries`}
               >
                 <span class="strip-name">{lineName(props.by, line().value)}</span>
                 <span class="strip-total">{compact(line().total)}</span>

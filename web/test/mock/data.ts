@@ -47,7 +47,12 @@ export const FIELDS: FieldEntry[] = [
     "timeout",
   ]),
   field("transport", "word", "how the query came", ["udp", "tcp", "dot", "doh", "doq"], ["proto"]),
+  field("opcode", "word", "kind of message", ["QUERY", "IQUERY", "STATUS", "NOTIFY", "UPDATE", "DSO"]),
   field("ede", "code", "extended error"),
+  field("tsig", "code", "error of TSIG", [], ["tsig_error"]),
+  field("tkey", "code", "error of TKEY", [], ["tkey_error"]),
+  field("key", "text", "key of the signature"),
+  field("update", "text", "update in short"),
   field("latency", "duration", "arrival to reply"),
   field("answer", "text", "answer in short"),
 ];
@@ -127,6 +132,7 @@ const USUAL: [string, number][] = [
   ["NOTZONE", 0.7],
   ["DSOTYPENI", 0.7],
   ["BADMODE", 0.6],
+  ["CODE4001", 0.5],
 ];
 /** Code, first and last part of the day, share within. */
 const BURSTS: [string, number, number, number][] = [
@@ -159,10 +165,23 @@ const TKEY = new Set(["BADMODE", "BADNAME", "BADALG"]);
 const TSIG = new Set(["BADSIG", "BADKEY", "BADTIME", "BADTRUNC"]);
 const UPDATES = new Set(["YXDOMAIN", "YXRRSET", "NXRRSET", "NOTZONE"]);
 
+const KEYS = ["xfer.corp.example", "ddns.office.example", "ns2.example.net"];
+const CHANGES = [
+  "printer-7.office.example +A 10.1.4.22",
+  "laptop-31.office.example -A, +A 10.1.4.90",
+  "?-www.corp.example, +CNAME edge.corp.example",
+  "_acme-challenge.corp.example +TXT",
+];
+
+/** A number without a name, as far as an event needs to know it. */
+function unnamed(name: string): CodeEntry {
+  return { ...(CODES[0] as CodeEntry), name, number: Number(name.replace("CODE", "")), family: "malformed" };
+}
+
 /** One event at an instant; `day` is its place in the day that is made up, 0 to 1. */
 export function makeEvent(ms: number, day: number, serial: number, random: () => number): Event {
   let name: string | null = codeAt(day, random);
-  const entry = CODES.find((one) => one.name === name) as CodeEntry;
+  const entry = CODES.find((one) => one.name === name) ?? unnamed(name);
   const blocked = (name === "NXDOMAIN" && random() < 0.55) || (name === "NOERROR" && random() < 0.004);
   const refused = name === "REFUSED";
   const zipf = Math.floor(DOMAINS.length * random() ** 2.2);
@@ -204,7 +223,8 @@ export function makeEvent(ms: number, day: number, serial: number, random: () =>
           ? [{ code: 18, name: "Prohibited", text: "" }]
           : [];
   const noData = name === "NOERROR" && !blocked && random() < 0.07;
-  const qtype = UPDATES.has(entry.name) ? "SOA" : TKEY.has(entry.name) ? "TKEY" : pick(TYPES, random());
+  const updates = UPDATES.has(entry.name);
+  const qtype = updates ? "SOA" : TKEY.has(entry.name) ? "TKEY" : pick(TYPES, random());
   const answered = name === "NOERROR" && !blocked && !noData;
   const octet = Math.floor(254 * random() ** 1.7) + 1;
   const client =
@@ -224,7 +244,7 @@ export function makeEvent(ms: number, day: number, serial: number, random: () =>
     client,
     client_port: 1024 + Math.floor(64_000 * random()),
     transport: random() < 0.94 ? "udp" : random() < 0.7 ? "tcp" : "dot",
-    opcode: UPDATES.has(entry.name) ? "UPDATE" : name === "NOTIMP" ? "STATUS" : "QUERY",
+    opcode: updates ? "UPDATE" : name === "NOTIMP" ? "STATUS" : "QUERY",
     domain: name === "FORMERR" && random() < 0.6 ? null : asked,
     reg_domain: registrable,
     qtype,
@@ -262,8 +282,8 @@ export function makeEvent(ms: number, day: number, serial: number, random: () =>
     upstream,
     upstream_latency_ms: upstreamMs === null ? null : Math.round(upstreamMs * 1000) / 1000,
     attempts: asksUpstream ? (name === "SERVFAIL" ? 3 : 1) : 0,
-    key: null,
-    update: null,
+    key: TSIG.has(entry.name) || TKEY.has(entry.name) || updates ? at(KEYS, random() ** 1.6) : null,
+    update: updates ? at(CHANGES, random()) : null,
     latency_ms: Math.round(latency * 1000) / 1000,
     query_size: 29 + asked.length,
     reply_size: name === null ? 0 : 45 + asked.length + Math.floor(80 * random()),

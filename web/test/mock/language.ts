@@ -139,6 +139,10 @@ export function fieldValue(event: Event, field: string): string {
       return String(event.latency_ms);
     case "ede":
       return event.ede.map((one) => String(one.code)).join(",");
+    case "tsig":
+      return String(event.tsig_error ?? "");
+    case "tkey":
+      return String(event.tkey_error ?? "");
     default:
       return String((event as unknown as Record<string, unknown>)[field] ?? "");
   }
@@ -150,7 +154,9 @@ function hasField(event: Event, field: string): boolean {
 
 function matches(event: Event, field: string, wanted: string): boolean {
   const value = fieldValue(event, field).toLowerCase();
-  const text = wanted.toLowerCase();
+  const record = field === "tsig" || field === "tkey";
+  const named = record ? CODES.find((one) => one.name === wanted.toUpperCase()) : undefined;
+  const text = named === undefined ? wanted.toLowerCase() : String(named.number);
   const compared = /^(>=|<=|>|<|!=|=)(.*)$/.exec(text);
   if (compared !== null) {
     const [, operator, right] = compared as unknown as [string, string, string];

@@ -4,7 +4,19 @@ import { createReadStream, existsSync, statSync } from "node:fs";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { extname, join, normalize } from "node:path";
-import type { Count, EventDetail, EventRow, Figures, Problem, Range, SeriesReply, Status } from "../../src/api.ts";
+import type {
+  CodeReply,
+  Count,
+  EventDetail,
+  EventRow,
+  Facet,
+  Figures,
+  MatrixReply,
+  Problem,
+  Range,
+  SeriesReply,
+  Status,
+} from "../../src/api.ts";
 import { instant } from "../../src/lib/time.ts";
 import { CODES, FIELDS, REGISTRY, makeDay, makeEvent, seeded, type Event } from "./data.ts";
 import { compile, Faults, fieldValue, type Match } from "./language.ts";
@@ -102,6 +114,7 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
   const routes: Record<string, (params: URLSearchParams) => unknown> = {
     "/status": () => statusOf(started, events, options.stopped ?? null),
     "/codes": () => REGISTRY,
+    "/codes/matrix": (params) => matrix(scope(params), params.get("by") ?? "client", Number(params.get("n") ?? 10)),
     "/fields": () => FIELDS,
     "/log/rows": (params) => {
       const { found, range } = scope(params);
@@ -180,6 +193,9 @@ export async function startMock(options: MockOptions = {}): Promise<Mock> {
     if (path === "/log/tail") return tail(url.searchParams, request, response);
     const row = /^\/log\/rows\/(.+)$/.exec(path);
     if (row?.[1] !== undefined) return json(response, 200, detail(events, decodeURIComponent(row[1])));
+    const code = /^\/codes\/([^/]+)$/.exec(path)?.[1];
+    if (code !== undefined && routes[path] === undefined)
+      return json(response, 200, oneCode(decodeURIComponent(code), url.searchParams, scope));
     const route = routes[path];
     if (route === undefined) throw new Refusal({ status: 404, title: "Not found", detail: path });
     json(response, 200, route(url.searchParams));
@@ -255,17 +271,117 @@ function rowOf(event: Event): EventRow {
 
 function countOf(value: string, count: number): Count {
   const code = CODES.find((one) => one.name === value);
+  const unnamed = /^CODE(\d+)$/.exec(value)?.[1];
+  if (unnamed !== undefined) return { value, number: Number(unnamed), family: "malformed", count };
   return { value, number: code?.number ?? null, family: code?.family ?? null, count };
 }
 
-function top(found: Event[], field: string, n: number, zeros = true): { values: Count[]; other: number } {
+/** Codes seen that have no name, by number. */
+function unnamedOf(counts: ReadonlyMap<string, number>): string[] {
+  return [...counts.keys()]
+    .filter((value) => /^CODE\d+$/.test(value))
+    .sort((a, b) => Number(a.slice(4)) - Number(b.slice(4)));
+}
+
+function counted(found: Event[], field: string): Map<string, number> {
   const counts = new Map<string, number>();
   for (const event of found) {
     const value = fieldValue(event, field);
     counts.set(value, (counts.get(value) ?? 0) + 1);
   }
+  return counts;
+}
+
+interface Scoped {
+  found: Event[];
+  range: Range;
+  from: number;
+  to: number;
+}
+
+function matrix({ found, range }: Scoped, by: string, n: number): MatrixReply {
+  if (!FIELDS.some((one) => one.name === by) || by === "code" || by === "ede")
+    throw new Refusal({ status: 422, title: "Bad field", detail: `\`${by}\` cannot be the columns` });
+  const columns = [...counted(found, by)].sort((a, b) => b[1] - a[1]).slice(0, n);
+  const codes = counted(found, "code");
+  const silent = codes.has("") ? [""] : [];
+  const rows = [...CODES.map((code) => code.name), ...unnamedOf(codes), ...silent].map((value) => {
+    const mine = counted(
+      found.filter((event) => (event.code ?? "") === value),
+      by,
+    );
+    const counts = columns.map(([column]) => mine.get(column) ?? 0);
+    const { number, family, count: total } = countOf(value, codes.get(value) ?? 0);
+    return { value, number, family, total, counts, other: total - counts.reduce((sum, one) => sum + one, 0) };
+  });
+  return {
+    range,
+    by,
+    columns: columns.map(([value, count]) => countOf(value, count)),
+    rows,
+    other: found.length - columns.reduce((sum, [, count]) => sum + count, 0),
+    total: found.length,
+    took_ms: 12.5,
+  };
+}
+
+function oneCode(text: string, params: URLSearchParams, scope: (params: URLSearchParams) => Scoped): CodeReply {
+  const wanted = text.toUpperCase();
+  const codes = CODES.filter((one) => one.name === wanted || String(one.number) === wanted);
+  const number = Number(/^(?:CODE)?(\d{1,5})$/.exec(wanted)?.[1]);
+  const unnamed = REGISTRY.ranges.find((one) => one.first <= number && number <= one.last) ?? null;
+  if (codes.length === 0 && unnamed === null)
+    throw new Refusal({ status: 404, title: "no such code", detail: `no code is called "${text}"` });
+  const names = codes.length === 0 ? [`CODE${number}`] : codes.map((one) => one.name);
+  const q = params.get("q") ?? "";
+  const within = (search: string) => {
+    const own = new URLSearchParams(params);
+    own.set("q", search);
+    return scope(own);
+  };
+  const search = `code:${names.join(",")}${q === "" ? "" : ` ${q}`}`;
+  const here = within(search);
+  const n = Number(params.get("n") ?? 10);
+  const facet = (field: string): Facet => ({ field, ...top(here.found, field, n, false) });
+  const trend = series(here, "code", Number(params.get("points") ?? 240));
+  const placeOf: Record<string, string> = { "TSIG error": " tsig:", "TKEY error": " tkey:" };
+  return {
+    range: here.range,
+    search,
+    codes,
+    unnamed: codes.length === 0 ? unnamed : null,
+    total: here.found.length,
+    of: within(q).found.length,
+    trend: { step_ms: trend.step_ms, starts: trend.starts, lines: trend.lines },
+    places: codes.flatMap((code) =>
+      code.places.map(({ place }) => {
+        const record = placeOf[place];
+        const text = `code:${code.name}${record === undefined ? "" : `${record}${code.name}`}${q === "" ? "" : ` ${q}`}`;
+        return { code: code.name, place, search: text, count: within(text).found.length };
+      }),
+    ),
+    counts: ["transport", "opcode", "outcome", "action", "ede"].map(facet),
+    top: ["client", "domain", "upstream", "key"].map(facet),
+    rows: here.found
+      .slice(-Number(params.get("rows") ?? 20))
+      .reverse()
+      .map(rowOf),
+    took_ms: 21.7,
+  };
+}
+
+function top(found: Event[], field: string, n: number, zeros = true): { values: Count[]; other: number } {
+  const counts = counted(found, field);
+  if (field === "ede") {
+    // Events without any are not a value of it, and each of several counts.
+    counts.clear();
+    for (const event of found)
+      for (const one of event.ede) counts.set(String(one.code), (counts.get(String(one.code)) ?? 0) + 1);
+  }
   if (field === "code" && zeros) {
-    const values = CODES.map((code) => countOf(code.name, counts.get(code.name) ?? 0));
+    const values = [...CODES.map((code) => code.name), ...unnamedOf(counts)].map((name) =>
+      countOf(name, counts.get(name) ?? 0),
+    );
     const none = counts.get("") ?? 0;
     return { values: none > 0 ? [...values, countOf("", none)] : values, other: 0 };
   }
