@@ -400,7 +400,6 @@ function Seen(props: { reply: CodeReply; dim: boolean; handle: (handle: TableHan
           <div class="examples-frame" style={{ height: `${(reply().rows.length + 1) * ROW_HEIGHT + 14}px` }}>
             <Table
               rows={reply().rows}
-              extras={reply().rows.some((row) => row.key !== null) ? ["key"] : []}
               epoch={reply().search}
               total={reply().rows.length}
               sel={route().sel}

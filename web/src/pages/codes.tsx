@@ -10,7 +10,7 @@ import { fresh, go, href, route } from "../lib/router.ts";
 import { canonical, codeAbout, codeEntry, createTicker, edes, ranges, registry, status } from "../lib/server.ts";
 import { isMoving } from "../lib/time.ts";
 import { ACROSS, SHARES, type Across, type Share } from "../lib/url.ts";
-import { narrowed } from "../search/tokens.ts";
+import { narrowed, selection, withFilter } from "../search/tokens.ts";
 import { FirstQuery } from "../ui/empty.tsx";
 import { FamilySign, Failed, Pending, Prose, Swatch, Told } from "../ui/parts.tsx";
 import { elsewhere, ScopeBar } from "../ui/scopebar.tsx";
@@ -89,6 +89,15 @@ export function Codes(): JSX.Element {
               <For each={SHARES}>{(one) => <option value={one}>{SHARE_TITLES[one]}</option>}</For>
             </select>
           </label>
+          <button
+            type="button"
+            class="button small"
+            aria-pressed={selection(route().q, "code", canonical).excluded.has("noerror")}
+            title="The columns are then the most frequent values of everything else"
+            onClick={() => go({ q: withFilter(route().q, "code", "NOERROR", "exclude", canonical) })}
+          >
+            Without NOERROR
+          </button>
           <p class="muted matrix-sum">
             <Show when={matrix.data()}>{(reply) => <>{sumOf(reply())}</>}</Show>
           </p>
@@ -345,7 +354,7 @@ function CodeCell(props: { row: MatrixRow; tab: number; cell: string; log: (q: s
       <Show when={!silent()} fallback={<Swatch shade={codeShade(null)} hollow />}>
         <FamilySign family={props.row.family} shade={codeShade(props.row.value, props.row.family)} />
       </Show>
-      <span class="m-number">{props.row.number ?? ""}</span>
+      <span class="m-number">{isNamed(props.row) ? props.row.number : ""}</span>
       <span class="m-name">
         {silent() ? "no reply" : props.row.value}
         <small class="m-place-small">{placeOf(props.row.value)}</small>

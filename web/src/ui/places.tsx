@@ -60,7 +60,7 @@ export function Places(props: { number: number; name: string; places: CodePlace[
           <ol aria-hidden="true">
             <For each={boxes(props.number, props.name, at)}>
               {(box) => (
-                <li classList={{ here: box.here, empty: box.value === null }}>
+                <li classList={{ here: box.here, vacant: box.value === null }}>
                   <span class="wire-place">{box.place}</span>
                   <span class="wire-value">{box.value ?? "–"}</span>
                   <span class="wire-note">{box.note === "" ? box.bits : box.note}</span>

@@ -173,6 +173,16 @@ const CHANGES = [
   "_acme-challenge.corp.example +TXT",
 ];
 
+const CLIENTS = 160;
+
+/** The address of a client by its rank: the first ask most. */
+function clientOf(rank: number): string {
+  const host = 11 + ((rank * 37) % 230);
+  return rank % 8 === 7
+    ? `2001:db8:0:${rank % 4}::${host.toString(16)}`
+    : `10.${rank % 3}.${Math.floor(rank / 3) % 6}.${host}`;
+}
+
 /** A number without a name, as far as an event needs to know it. */
 function unnamed(name: string): CodeEntry {
   return { ...(CODES[0] as CodeEntry), name, number: Number(name.replace("CODE", "")), family: "malformed" };
@@ -227,10 +237,9 @@ export function makeEvent(ms: number, day: number, serial: number, random: () =>
   const qtype = updates ? "SOA" : TKEY.has(entry.name) ? "TKEY" : pick(TYPES, random());
   const answered = name === "NOERROR" && !blocked && !noData;
   const octet = Math.floor(254 * random() ** 1.7) + 1;
-  const client =
-    random() < 0.12
-      ? `2001:db8:0:${Math.floor(4 * random())}::${octet.toString(16)}`
-      : `10.${Math.floor(3 * random())}.${Math.floor(6 * random() ** 2)}.${(octet % 60) + 1}`;
+  // Whoever signs or updates is always one of a few.
+  const few = updates || TSIG.has(entry.name) || TKEY.has(entry.name);
+  const client = clientOf(few ? at([2, 4, 7], random() ** 1.5) : Math.floor(CLIENTS * random() ** 2.6));
   if (silent) name = null;
   const rcode = name === null ? null : TSIG.has(entry.name) ? 9 : TKEY.has(entry.name) ? 0 : entry.number;
   const action = blocked ? "block" : refused ? "refuse" : random() < 0.02 ? "allow" : "pass";
