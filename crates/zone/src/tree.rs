@@ -1,8 +1,8 @@
 //! The zone itself: record sets by name in canonical order (RFC 4034 §6.1). Cheap to clone: a clone shares everything until
 //! one of the two changes, so that a reader keeps its version while an update makes the next.
 //!
-//! Memory: a name with one address takes about 230 octets (key 40, list of sets 40, set 64, list of data 32, data 32,
-//! share of nodes 20), each further record of a set about 50.
+//! Memory: a name with one address takes about 270 octets, measured on a million of them (`cargo bench -p zone`); each further
+//! record of a set about 50.
 
 use std::sync::Arc;
 
@@ -168,8 +168,7 @@ impl Zone {
                     }
                 }
                 Err(at) => {
-                    let mut rdatas = Vec::with_capacity(1);
-                    rdatas.push(record.rdata.clone());
+                    let rdatas = vec![record.rdata.clone()];
                     let set = Arc::new(Rrset { rtype: record.rtype, ttl: record.ttl, rdatas });
                     let mut longer = Vec::with_capacity(sets.len() + 1);
                     longer.extend_from_slice(&sets);

@@ -1,6 +1,8 @@
 //! The same zone, the same questions, NSD beside us: rcode, AA, answer and authority must agree. Also signed, with NSEC and
 //! NSEC3, where BIND's signer is installed. Skipped, and said so, where NSD is not.
 
+#![allow(clippy::unwrap_used)]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
