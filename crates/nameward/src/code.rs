@@ -362,7 +362,7 @@ fn short_place(info: &CodeInfo) -> &'static str {
 }
 
 /// The text in lines of at most `width` characters; a longer word has a line of its own.
-fn wrapped(text: &str, width: usize) -> Vec<String> {
+pub(crate) fn wrapped(text: &str, width: usize) -> Vec<String> {
     // The blank in front of `  7` is part of it.
     let indent: String = text.chars().take_while(|char| *char == ' ').collect();
     let mut lines = Vec::new();
