@@ -636,6 +636,9 @@ pub struct Status {
     pub upstreams: Vec<UpstreamStatus>,
     /// Lists.
     pub lists: Vec<ListStatus>,
+    /// Zones held.
+    #[serde(default)]
+    pub zones: Vec<ZoneStatus>,
     /// The log.
     pub log: LogStatus,
 }
@@ -686,6 +689,46 @@ pub struct ListStatus {
     /// Read last, RFC 3339; null when never.
     pub loaded: Option<String>,
     /// Why the last refresh failed; the last good copy stays in force.
+    pub error: Option<String>,
+}
+
+/// One zone held.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ZoneStatus {
+    /// The apex, without final dot.
+    pub name: String,
+    /// `primary` or `secondary`.
+    pub role: String,
+    /// File, `configuration`, or the primaries.
+    pub source: String,
+    /// Serial in service; null while it is not.
+    pub serial: Option<u32>,
+    /// Records in service.
+    pub records: u64,
+    /// Why it is not in service; null while it is.
+    pub unavailable: Option<String>,
+    /// Why the last look at its source or its primaries came to nothing; what was there stays in service.
+    pub fault: Option<String>,
+    /// Octets of its journal; 0 while nothing was changed.
+    pub journal_bytes: u64,
+    /// When a primary last confirmed a secondary, RFC 3339.
+    pub refreshed: Option<String>,
+    /// When its primaries are asked next, RFC 3339.
+    pub refresh: Option<String>,
+    /// When its copy is too old unless a primary confirms it, RFC 3339.
+    pub expires: Option<String>,
+    /// What other servers said to our last NOTIFY.
+    pub notified: Vec<ZoneNotified>,
+}
+
+/// What a server said to NOTIFY.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct ZoneNotified {
+    /// The server.
+    pub address: String,
+    /// When, RFC 3339.
+    pub at: String,
+    /// Why it could not be told; null: it knows.
     pub error: Option<String>,
 }
 

@@ -12,6 +12,8 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
+use crate::key::{self, KeyCommand};
+use crate::zone::{self, ZoneCommand};
 use crate::{client, code, demo, reference, serve};
 
 /// Exit code when nothing was found.
@@ -47,6 +49,12 @@ enum Command {
     /// Explain return codes and extended errors
     #[command(after_help = CODE_HELP)]
     Code(CodeArgs),
+    /// Look at the zones held, check zone files
+    #[command(subcommand)]
+    Zone(ZoneCommand),
+    /// Make keys for signed messages
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -219,12 +227,18 @@ fn dispatch(args: &Args) -> anyhow::Result<Ended> {
         Command::Search(search) => client::search(search, &states(args)),
         Command::Tail(tail) => client::tail(tail, &states(args)),
         Command::Code(code) => code::code(code),
+        Command::Zone(command) => zone::run(command, &states(args)),
+        Command::Key(command) => key::run(command).map(|()| Ended::Done),
         Command::Config(ConfigCommand::Default) => print(&config::default_file()).map(|()| Ended::Done),
         Command::Config(ConfigCommand::Check) => match load(args)? {
             Some((config, file)) => {
                 let name = file.map_or_else(|| "no file, all defaults".to_owned(), |file| file.display().to_string());
                 let (lists, upstreams) = (config.lists.len(), config.upstreams.len());
-                print(&format!("{name}: fine ({lists} lists, {upstreams} upstream sections)\n")).map(|()| Ended::Done)
+                let (zones, keys) = (config.zones.len(), config.keys.len());
+                print(&format!(
+                    "{name}: fine ({lists} lists, {upstreams} upstream sections, {zones} zones, {keys} keys)\n"
+                ))
+                .map(|()| Ended::Done)
             }
             None => Ok(Ended::SaidWrong),
         },

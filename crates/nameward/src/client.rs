@@ -83,6 +83,23 @@ pub(crate) fn tail(args: &TailArgs, states: &[PathBuf]) -> anyhow::Result<Ended>
     bail!("the server closed the connection")
 }
 
+/// The server's status.
+pub(crate) fn status(args: &OutputArgs, states: &[PathBuf]) -> anyhow::Result<api::Status> {
+    let client = Client::find(args, states, Some(REPLY_TIMEOUT))?;
+    match client.get("status", &[])? {
+        Ok(body) => serde_json::from_reader(body).context("the server's reply cannot be read"),
+        Err(problem) => bail!("{}: {}", problem.title, problem.detail),
+    }
+}
+
+/// Whether output is a table for people: on a terminal, or when asked for.
+pub(crate) fn is_table(args: &OutputArgs) -> bool {
+    match args.output {
+        Some(form) => form == Output::Table,
+        None => !args.json && io::stdout().is_terminal(),
+    }
+}
+
 /// A time back (`1h`, `2 days`, `90s`) as the API writes it; anything else is left for the server to read.
 fn instant(text: &str) -> String {
     let back = text.trim().trim_end_matches("ago").trim();
@@ -162,14 +179,9 @@ struct Lines {
 impl Lines {
     fn new(args: &OutputArgs) -> Lines {
         let terminal = io::stdout().is_terminal();
-        let form = match args.output {
-            Some(form) => form,
-            None if args.json || !terminal => Output::Json,
-            None => Output::Table,
-        };
         let width = terminal_size::terminal_size().map_or(160, |(width, _)| usize::from(width.0));
         let colour = terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let layout = (form == Output::Table).then_some(Layout { width, colour });
+        let layout = is_table(args).then_some(Layout { width, colour });
         Lines { out: io::BufWriter::new(io::stdout()), layout, begun: false }
     }
 

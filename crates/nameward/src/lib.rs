@@ -2,16 +2,19 @@
 //!
 //! A library only so that tests and fuzz targets reach `config`; the product is the binary.
 
+mod authority;
 mod cli;
 mod client;
 mod code;
 pub mod config;
 mod demo;
 mod door;
+mod key;
 mod reference;
 mod resolvers;
 pub mod serve;
 mod status;
 mod table;
+mod zone;
 
 pub use cli::run;

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use anyhow::{Context as _, anyhow, bail};
+use control::zones::Registrar;
 use control::{Control, ListSource, Place};
 use engine::Shared;
 use front::Front;
@@ -22,7 +23,7 @@ use wire::name::Folded;
 use crate::cli::{print, read_file};
 use crate::config::{self, Config, ServerTransport, UpstreamGroup};
 use crate::status::Status;
-use crate::{door, resolvers};
+use crate::{authority, door, resolvers};
 
 /// Port tried when 53 cannot be had.
 const PORT_FALLBACK: u16 = 5353;
@@ -75,6 +76,7 @@ pub(crate) async fn until_stopped(reload: impl Fn()) -> anyhow::Result<()> {
 pub struct House {
     store: Store,
     control: Arc<Control>,
+    registrar: Arc<Registrar>,
     resolver: Resolver,
     shared: Arc<Shared>,
     front: Front,
@@ -128,14 +130,21 @@ impl House {
         let control = Arc::new(control);
         let shared = Shared::new(control.snapshot(), Arc::clone(&cache), resolver.clone(), engine_settings(&config));
         let _ = published.set(Arc::clone(&shared));
+        let keys = authority::keys(&config)?;
+        let registrar = authority::open(&config, &keys, random_seed()?)?;
+        shared.set_random(Box::new(fill_random));
+        shared.publish_authority(authority::authority(&config, &keys, &registrar));
+        shared.publish_cookies(Arc::new(authority::cookies(&config)?));
         let rules: u64 = control.status().iter().map(|list| list.rules).sum();
         told.push(("Lists", format!("{} lists, {rules} rules", config.lists.len())));
+        told.extend(authority::told(&registrar).map(|line| ("Zones", line)));
 
         let front = open_front(&config, &shared, &store, runtime, &mut told)?;
         status.set_listeners(front.local_addresses());
         let mut house = House {
             store,
             control: Arc::clone(&control),
+            registrar: Arc::clone(&registrar),
             resolver,
             shared,
             front,
@@ -143,7 +152,7 @@ impl House {
             status,
             config: Mutex::new(config.clone()),
             told,
-            tasks: vec![runtime.spawn(control.run())],
+            tasks: vec![runtime.spawn(control.run()), runtime.spawn(registrar.run())],
         };
         house.web = config.web_listen.map(|address| house.open_web(address, doors, runtime)).transpose()?;
         Ok(house)
@@ -170,8 +179,8 @@ impl House {
             searcher,
             store: self.store.clone(),
             sessions: Arc::new(sessions),
-            status: self.status.report(&self.store, &self.control, &self.resolver),
-            metrics: self.status.metrics(&self.store, &self.control, &self.resolver, &self.shared),
+            status: self.status.report(&self.store, &self.control, &self.registrar, &self.resolver),
+            metrics: self.status.metrics(&self.store, &self.control, &self.registrar, &self.resolver, &self.shared),
             now_micros: sys::clock::wall_micros,
         };
         let (stop, mut stopped) = watch::channel(false);
@@ -237,8 +246,16 @@ impl House {
             let texts: Vec<String> = faults.iter().map(config::Fault::to_string).collect();
             anyhow!("{}: {}", file.display(), texts.join("; "))
         })?;
+        // Everything that may fail as a whole comes before anything changes.
         let (groups, _) = groups(&config)?;
+        let keys = authority::keys(&config)?;
+        let cookies = authority::cookies(&config)?;
         self.control.reload(control_settings(&config), SystemTime::now()).map_err(|error| anyhow!("{error}"))?;
+        self.registrar
+            .reload(authority::zones(&config, &keys))
+            .map_err(|error| anyhow!("zones stay as they were: {error}"))?;
+        self.shared.publish_authority(authority::authority(&config, &keys, &self.registrar));
+        self.shared.publish_cookies(Arc::new(cookies));
         self.resolver.reconfigure(&groups);
         self.store.set_retention(config.log.keep_age, config.log.keep_bytes);
         let kept = needs_restart(&running, &config);
@@ -310,6 +327,14 @@ fn open_store(config: &Config, status: &Status, told: &mut Vec<(&'static str, St
     Ok(store)
 }
 
+/// Random octets for keys made by TKEY.
+fn fill_random(octets: &mut [u8]) {
+    if let Err(error) = getrandom::fill(octets) {
+        // The operation under way ends here: a key that can be guessed is worse than none.
+        panic!("the system gives no random octets: {error}");
+    }
+}
+
 fn random_seed() -> io::Result<u64> {
     let text = web::random_token()?;
     Ok(u64::from_str_radix(text.get(..16).unwrap_or("0"), 16).unwrap_or(0))
@@ -374,7 +399,7 @@ fn control_settings(config: &Config) -> control::Settings {
 }
 
 fn engine_settings(config: &Config) -> engine::Settings {
-    engine::Settings { udp_size: config.udp_size, ..engine::Settings::default() }
+    engine::Settings { udp_size: config.udp_size, nsid: config.nsid.as_bytes().into(), ..engine::Settings::default() }
 }
 
 fn loopbacks(port: u16) -> Vec<SocketAddr> {

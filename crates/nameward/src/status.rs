@@ -3,8 +3,9 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use api::{ListFault, ListStatus, LogStatus, StatusNote, UpstreamStatus};
+use api::{ListFault, ListStatus, LogStatus, StatusNote, UpstreamStatus, ZoneNotified};
 use control::Control;
+use control::zones::{Registrar, ZoneStatus};
 use engine::{Counters, LATENCY_BOUNDS_MICROS, Shared};
 use event::{Action, CacheState, Outcome, Transport};
 use policy::ListAction;
@@ -51,18 +52,20 @@ impl Status {
         self: &Arc<Status>,
         store: &Store,
         control: &Arc<Control>,
+        registrar: &Arc<Registrar>,
         resolver: &Resolver,
     ) -> Arc<dyn Fn() -> api::Status + Send + Sync> {
-        let (status, store, control, resolver) =
-            (Arc::clone(self), store.clone(), Arc::clone(control), resolver.clone());
-        Arc::new(move || status.now(&store, &control, &resolver))
+        let (status, store, resolver) = (Arc::clone(self), store.clone(), resolver.clone());
+        let (control, registrar) = (Arc::clone(control), Arc::clone(registrar));
+        Arc::new(move || status.now(&store, &control, &registrar, &resolver))
     }
 
-    fn now(&self, store: &Store, control: &Control, resolver: &Resolver) -> api::Status {
+    fn now(&self, store: &Store, control: &Control, registrar: &Registrar, resolver: &Resolver) -> api::Status {
         let lists: Vec<ListStatus> = control.status().into_iter().map(list).collect();
         let upstreams: Vec<UpstreamStatus> = resolver.status().iter().map(upstream).collect();
         let log = log(&store.health());
-        let notes = self.notes(&lists, &upstreams, &log);
+        let zones = registrar.status();
+        let notes = self.notes(&lists, &zones, &upstreams, &log);
         let worst = ["fail", "warn"].iter().find(|level| notes.iter().any(|note| note.level == **level));
         api::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -72,11 +75,18 @@ impl Status {
             listeners: self.listeners.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             upstreams,
             lists,
+            zones: zones.into_iter().map(zone).collect(),
             log,
         }
     }
 
-    fn notes(&self, lists: &[ListStatus], upstreams: &[UpstreamStatus], log: &LogStatus) -> Vec<StatusNote> {
+    fn notes(
+        &self,
+        lists: &[ListStatus],
+        zones: &[ZoneStatus],
+        upstreams: &[UpstreamStatus],
+        log: &LogStatus,
+    ) -> Vec<StatusNote> {
         let note = |level: &str, part: String, text: String| StatusNote { level: level.to_owned(), part, text };
         let mut notes = Vec::new();
         if let Some(why) = &log.stopped {
@@ -102,6 +112,23 @@ impl Status {
                 notes.push(note("warn", format!("list {}", list.name), error.clone()));
             }
         }
+        for zone in zones {
+            let part = || format!("zone {}", zone.name);
+            if let Some(why) = &zone.unavailable {
+                notes.push(note("fail", part(), format!("not in service: {why}")));
+            }
+            // What keeps a zone out of service was said just now.
+            for text in [&zone.fault, &zone.torn].into_iter().flatten() {
+                if zone.unavailable.as_ref() != Some(text) {
+                    notes.push(note("warn", part(), text.clone()));
+                }
+            }
+            for heard in &zone.heard {
+                if let Some(error) = &heard.error {
+                    notes.push(note("warn", part(), format!("{} was not told of a change: {error}", heard.address)));
+                }
+            }
+        }
         if let Some(text) = &*self.reload.lock().unwrap_or_else(PoisonError::into_inner) {
             notes.push(note("warn", "configuration".to_owned(), text.clone()));
         }
@@ -113,16 +140,17 @@ impl Status {
         self: &Arc<Status>,
         store: &Store,
         control: &Arc<Control>,
+        registrar: &Arc<Registrar>,
         resolver: &Resolver,
         shared: &Arc<Shared>,
     ) -> Arc<dyn Fn() -> String + Send + Sync> {
-        let (store, control, resolver, shared) =
-            (store.clone(), Arc::clone(control), resolver.clone(), Arc::clone(shared));
-        Arc::new(move || metrics(&store, &control, &resolver, &shared))
+        let (store, resolver) = (store.clone(), resolver.clone());
+        let (control, registrar, shared) = (Arc::clone(control), Arc::clone(registrar), Arc::clone(shared));
+        Arc::new(move || metrics(&store, &control, &registrar, &resolver, &shared))
     }
 }
 
-fn metrics(store: &Store, control: &Control, resolver: &Resolver, shared: &Shared) -> String {
+fn metrics(store: &Store, control: &Control, registrar: &Registrar, resolver: &Resolver, shared: &Shared) -> String {
     let mut page = Page::new();
     build(&mut page);
     answers(&mut page, &shared.counters());
@@ -143,6 +171,25 @@ fn metrics(store: &Store, control: &Control, resolver: &Resolver, shared: &Share
     for list in control.status() {
         let name = "nameward_list_rules";
         page.sample(Kind::Gauge, name, "Rules in force.", &[("list", &*list.name)], list.rules as f64);
+    }
+    let zones = registrar.status();
+    for zone in &zones {
+        let name = "nameward_zone_records";
+        page.sample(Kind::Gauge, name, "Records in service.", &[("zone", &*zone.name)], zone.records as f64);
+    }
+    for zone in &zones {
+        let name = "nameward_zone_serial";
+        page.sample(
+            Kind::Gauge,
+            name,
+            "Serial in service; 0: none.",
+            &[("zone", &*zone.name)],
+            zone.serial.unwrap_or(0).into(),
+        );
+    }
+    for zone in &zones {
+        let (name, bytes) = ("nameward_zone_journal_bytes", zone.journal_bytes);
+        page.sample(Kind::Gauge, name, "Bytes of the journal on disk.", &[("zone", &*zone.name)], bytes as f64);
     }
     let health = store.health();
     page.sample(Kind::Counter, "nameward_log_written_total", "Events kept.", &[], health.written as f64);
@@ -239,6 +286,31 @@ fn list(list: control::ListState) -> ListStatus {
         faults: list.faults.iter().map(fault).collect(),
         loaded: list.loaded_at.map(instant),
         error: list.error,
+    }
+}
+
+fn zone(zone: ZoneStatus) -> api::ZoneStatus {
+    let notified = |heard: control::zones::Heard| ZoneNotified {
+        address: heard.address.to_string(),
+        at: instant(heard.at),
+        error: heard.error,
+    };
+    api::ZoneStatus {
+        name: zone.name,
+        role: match zone.role {
+            zone::Role::Primary => "primary".to_owned(),
+            zone::Role::Secondary => "secondary".to_owned(),
+        },
+        source: zone.source,
+        serial: zone.serial,
+        records: zone.records as u64,
+        unavailable: zone.unavailable,
+        fault: zone.fault,
+        journal_bytes: zone.journal_bytes,
+        refreshed: zone.refreshed_at.map(instant),
+        refresh: zone.refresh_at.map(instant),
+        expires: zone.expires_at.map(instant),
+        notified: zone.heard.into_iter().map(notified).collect(),
     }
 }
 

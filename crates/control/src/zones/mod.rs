@@ -28,3 +28,4 @@ mod tests;
 
 pub use registrar::{Clock, Heard, Registrar, ZoneStatus};
 pub use settings::{Peer, ZONES_MAX, ZoneLimits, ZoneSettings, ZoneSource, ZonesError};
+pub use source::check_records;

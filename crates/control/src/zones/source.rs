@@ -92,6 +92,14 @@ fn read_lines(origin: &Folded, lines: &str, serial: u32) -> Result<Reading, Stri
     Ok(Reading { zone, fingerprint: fingerprint.finalize().into(), is_soa_made })
 }
 
+/// Checks lines of the configuration as [`ZoneSource::Kept`] takes them.
+///
+/// # Errors
+/// What is wrong with them, in one line; `records:2` is the second of them.
+pub fn check_records(origin: &Folded, lines: &str) -> Result<(), String> {
+    read_lines(origin, lines, 1).map(drop)
+}
+
 /// Whether a line holds an SOA record: the type stands after at most owner, TTL and class.
 fn is_soa(line: &str) -> bool {
     line.split(|c: char| c.is_whitespace() || c == '(')

@@ -18,6 +18,10 @@ pub(super) struct File {
     pub(super) clients: Clients,
     pub(super) log: Log,
     pub(super) web: Web,
+    pub(super) cookies: Cookies,
+    pub(super) tkey: Tkey,
+    pub(super) key: Vec<Key>,
+    pub(super) zone: Vec<Zone>,
 }
 
 #[derive(Default, Deserialize)]
@@ -26,6 +30,7 @@ pub(super) struct Listen {
     pub(super) dns: Written<Vec<String>>,
     pub(super) threads: Written<i64>,
     pub(super) udp_size: Written<i64>,
+    pub(super) nsid: Written<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -82,4 +87,46 @@ pub(super) struct Log {
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Web {
     pub(super) listen: Written<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Cookies {
+    pub(super) mode: Written<String>,
+    pub(super) secret: Written<String>,
+    pub(super) secret_file: Written<String>,
+    pub(super) previous: Written<Vec<String>>,
+    pub(super) pressure: Written<i64>,
+    pub(super) require_from: Written<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tkey {
+    pub(super) create: Written<bool>,
+    pub(super) allow: Written<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Key {
+    pub(super) name: Written<String>,
+    pub(super) algorithm: Written<String>,
+    pub(super) secret: Written<String>,
+    pub(super) secret_file: Written<String>,
+    pub(super) mac_min: Written<i64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Zone {
+    pub(super) name: Written<String>,
+    pub(super) file: Written<String>,
+    pub(super) records: Written<Vec<String>>,
+    pub(super) primaries: Written<Vec<String>>,
+    pub(super) query: Written<Vec<String>>,
+    pub(super) transfer: Written<Vec<String>>,
+    pub(super) notify: Written<Vec<String>>,
+    pub(super) notify_from: Written<Vec<String>>,
+    pub(super) update: Written<Vec<String>>,
 }

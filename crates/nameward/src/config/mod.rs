@@ -3,6 +3,8 @@
 //! The file is a guest: every key is optional, and no file at all is a good file. `read` turns text into settings and
 //! reports every mistake with its line; it opens nothing and looks at no system state.
 
+mod access;
+mod authority;
 mod file;
 mod settle;
 mod values;
@@ -12,6 +14,10 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wire::name::Folded;
+use wire::tsig::Algorithm;
+
+pub use authority::{cookie_secret, key_secret};
 pub use settle::{about, read};
 
 /// Column at which `show` says where a value came from, for values that leave room.
@@ -44,6 +50,16 @@ pub struct Config {
     pub log: Log,
     /// Where dashboard and API are served; `None` is off.
     pub web_listen: Option<SocketAddr>,
+    /// What tells this server from others behind one address (NSID, RFC 5001); empty is none.
+    pub nsid: String,
+    /// DNS cookies.
+    pub cookies: Cookies,
+    /// TKEY.
+    pub tkey: engine::TkeySettings,
+    /// Keys of signed messages.
+    pub keys: Vec<Key>,
+    /// Zones in order.
+    pub zones: Vec<Zone>,
     /// Every setting with its value and where it came from, in the order of the file.
     pub shown: Vec<Shown>,
 }
@@ -95,6 +111,86 @@ pub struct Log {
     pub keep_age: Option<Duration>,
     /// Oldest hours are dropped when the log is larger.
     pub keep_bytes: Option<u64>,
+}
+
+/// DNS cookies.
+#[derive(Clone, Debug)]
+pub struct Cookies {
+    /// How strict.
+    pub mode: engine::CookieMode,
+    /// The secret in force; `None`: made at the first start and kept in the state folder.
+    pub secret: Option<Secret<[u8; 16]>>,
+    /// Secrets that are still accepted.
+    pub previous: Vec<Hidden<[u8; 16]>>,
+    /// UDP queries a second without a good cookie, for each thread, from which on there is pressure.
+    pub pressure: u32,
+    /// Networks treated as mode `require` says.
+    pub require_from: Vec<policy::Network>,
+}
+
+/// A key of signed messages.
+#[derive(Clone, Debug)]
+pub struct Key {
+    /// Its name.
+    pub name: Folded,
+    /// The algorithm it is used with.
+    pub algorithm: Algorithm,
+    /// The secret.
+    pub secret: Secret<Vec<u8>>,
+    /// Shortest signature accepted, octets; `None`: whole ones only.
+    pub mac_len_min: Option<usize>,
+}
+
+/// A secret: here, or the file that holds it.
+#[derive(Clone, Debug)]
+pub enum Secret<T> {
+    /// Here.
+    Here(Hidden<T>),
+    /// In this file.
+    File(PathBuf),
+}
+
+/// Something that is never shown.
+#[derive(Clone)]
+pub struct Hidden<T>(pub T);
+
+impl<T> fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("(hidden)")
+    }
+}
+
+/// A zone.
+#[derive(Clone, Debug)]
+pub struct Zone {
+    /// The apex.
+    pub origin: Folded,
+    /// Where its records come from.
+    pub source: ZoneSource,
+    /// Who is told of changes.
+    pub notify: Vec<Peer>,
+    /// Who may do what with it.
+    pub access: engine::Access,
+}
+
+/// Where a zone's records come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ZoneSource {
+    /// A zone file.
+    File(PathBuf),
+    /// These lines.
+    Records(Vec<String>),
+    /// Other servers.
+    Primaries(Vec<Peer>),
+}
+
+/// Another server of a zone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// Name of the key that messages between it and us are signed with.
+    pub key: Option<Folded>,
 }
 
 /// One setting as shown.

@@ -16,6 +16,9 @@ const LISTS_MAX: usize = 255;
 /// Most answering threads.
 const THREADS_MAX: i64 = 256;
 
+/// Longest NSID, octets: it is part of every reply that asks for it.
+const NSID_LEN_MAX: usize = 64;
+
 /// Networks that may ask when the file says nothing: this machine and private networks.
 const CLIENTS_DEFAULT: [&str; 8] = [
     "127.0.0.0/8",
@@ -67,6 +70,50 @@ const ABOUT: &[(&str, &str)] = &[
     ("log.keep_age", "Events older than this are dropped, by whole hours; \"0\" keeps them."),
     ("log.keep_bytes", "The oldest hours are dropped when the log is larger; \"0\" has no bound."),
     ("web.listen", "Address of dashboard and API; empty turns them off."),
+    (
+        "listen.nsid",
+        "What tells this server from others behind the same address, for clients that ask (NSID, RFC 5001); empty is\nnothing.",
+    ),
+    (
+        "cookies.mode",
+        "DNS cookies (RFC 7873): \"off\"; \"give\" to who asks; under \"pressure\", or always (\"require\"), UDP clients without a\ngood one get BADCOOKIE or are sent to TCP.",
+    ),
+    (
+        "cookies.secret",
+        "32 hexadecimal digits, the same on all servers of one address. Empty: made at the first start and kept in the\nstate folder.",
+    ),
+    ("cookies.secret_file", "File that holds the secret, instead of cookies.secret."),
+    ("cookies.previous", "Secrets still accepted: the former one, or one that other servers already use."),
+    (
+        "cookies.pressure",
+        "UDP queries a second without a good cookie, for each thread, from which on there is pressure.",
+    ),
+    ("cookies.require_from", "Networks from which a good cookie is required whatever the mode, unless it is \"off\"."),
+    ("tkey.create", "Whether keys may be made by TKEY (Diffie-Hellman, RFC 2930)."),
+    ("tkey.allow", "Who may speak TKEY: networks and \"key:NAME\"."),
+    ("key.name", "Name of the key, the same on both sides."),
+    ("key.algorithm", "\"hmac-sha256\", \"hmac-sha512\" or another that `nameward key generate --help` lists."),
+    ("key.secret", "The secret, base64. `nameward key generate` makes one."),
+    ("key.secret_file", "File that holds the secret, instead of key.secret."),
+    ("key.mac_min", "Shortest signature accepted, octets; shorter ones get BADTRUNC. Left out: whole ones only."),
+    ("zone.name", "The zone's apex. Names in it are answered from here and are not blocked by lists."),
+    (
+        "zone.file",
+        "Zone file we are primary for. Updates are kept beside it in the state folder; a higher serial wins.",
+    ),
+    (
+        "zone.records",
+        "Lines of a zone file, instead of a file; may be empty. SOA and NS are made when they are not among them. When\nthey change, they replace what the zone holds, updates included.",
+    ),
+    ("zone.primaries", "Servers we copy the zone from, in this order: \"192.0.2.1\", \"192.0.2.1:53 key=NAME\"."),
+    ("zone.query", "Who may ask, beside clients.allow: networks and \"key:NAME\"."),
+    ("zone.transfer", "Who may transfer the zone: networks and \"key:NAME\"."),
+    ("zone.notify", "Servers told of each change: \"192.0.2.1\", \"192.0.2.1:53 key=NAME\"."),
+    ("zone.notify_from", "Who may tell us of changes. Left out: the primaries."),
+    (
+        "zone.update",
+        "Who may change what: a network or \"key:NAME\"; then \"name:www.home.example\" (that name), \"name:*.home.example\"\n(that name and all below it) or \"self\" (the key's own name), else the whole zone; then \"types:A,AAAA\", else all\nbut SOA, NS and DNSSEC's own.",
+    ),
 ];
 
 /// Examples of the sections that may stand several times.
@@ -84,6 +131,28 @@ pub(super) const EXAMPLES: &str = r#"
 #format = "auto"
 #ede = "blocked"
 #refresh = "1 day"
+
+# Keys of signed messages (TSIG); may stand several times. `nameward key generate NAME` makes one.
+#[[key]]
+#name = "ddns"
+#algorithm = "hmac-sha256"
+#secret_file = "/etc/nameward/ddns.secret"
+
+# Zones; may stand several times. Each has one of file, records and primaries.
+#[[zone]]
+#name = "home.example"
+#file = "/etc/nameward/home.example.zone"
+#transfer = ["key:xfer", "192.0.2.53"]
+#notify = ["192.0.2.53 key=xfer"]
+#update = ["key:ddns name:*.home.example types:A,AAAA", "key:host self"]
+
+#[[zone]]
+#name = "lan.example"
+#records = ["printer A 192.0.2.9", "nas A 192.0.2.10"]
+
+#[[zone]]
+#name = "copy.example"
+#primaries = ["192.0.2.1 key=xfer"]
 "#;
 
 /// What a key does. Array sections are found without their place.
@@ -133,19 +202,19 @@ fn syntax_fault(text: &str, error: &toml::de::Error) -> Fault {
     Fault { line, message: format!("unknown key \"{key}\"; known here: {}", known.join(", ")), suggestion }
 }
 
-struct Settle<'t> {
+pub(super) struct Settle<'t> {
     text: &'t str,
     faults: Vec<Fault>,
-    shown: Vec<Shown>,
+    pub(super) shown: Vec<Shown>,
 }
 
 impl Settle<'_> {
-    fn fault(&mut self, line: Option<usize>, key: &str, message: &str, suggestion: Option<String>) {
+    pub(super) fn fault(&mut self, line: Option<usize>, key: &str, message: &str, suggestion: Option<String>) {
         self.faults.push(Fault { line, message: format!("{key}: {message}"), suggestion });
     }
 
     /// One setting: the value written, or the default, read by `read`; shown as written.
-    fn one<W: Serialize, T>(
+    pub(super) fn one<W: Serialize, T>(
         &mut self,
         key: &str,
         written: Option<Spanned<W>>,
@@ -165,7 +234,7 @@ impl Settle<'_> {
         }
     }
 
-    fn text<T>(
+    pub(super) fn text<T>(
         &mut self,
         key: &str,
         written: Option<Spanned<String>>,
@@ -175,9 +244,19 @@ impl Settle<'_> {
         self.one(key, written, default.to_owned(), |text| read(text).map_err(|message| (message, None)))
     }
 
+    /// Line of a setting.
+    pub(super) fn line<W>(&self, written: &Option<Spanned<W>>) -> Option<usize> {
+        written.as_ref().map(|written| self.line_at(written.span().start))
+    }
+
+    /// Line of a place in the file.
+    pub(super) fn line_at(&self, offset: usize) -> usize {
+        line_of(self.text, offset)
+    }
+
     fn config(&mut self, file: File, state: &Path) -> Option<Config> {
         let state = self.text("state", file.state, &state.to_string_lossy(), path);
-        let (listen_dns, threads, udp_size) = self.listen(file.listen);
+        let (listen_dns, threads, udp_size, nsid) = self.listen(file.listen);
         let cache = self.cache(file.cache);
         let block = self.block(file.block);
         let clients = self.one(
@@ -197,6 +276,8 @@ impl Settle<'_> {
         let upstreams: Vec<Option<UpstreamGroup>> =
             file.upstream.into_iter().enumerate().map(|(index, section)| self.upstream(index, section)).collect();
         let lists = self.lists(file.list);
+        let cookies = self.cookies(file.cookies);
+        let (keys, tkey, zones) = self.authority(file.key, file.tkey, file.zone);
         Some(Config {
             state: state?,
             listen_dns: listen_dns?,
@@ -209,6 +290,11 @@ impl Settle<'_> {
             clients: clients?,
             log: log?,
             web_listen: web_listen?,
+            nsid: nsid?,
+            cookies: cookies?,
+            tkey: tkey?,
+            keys: keys?,
+            zones: zones?,
             shown: Vec::new(),
         })
     }
@@ -216,7 +302,7 @@ impl Settle<'_> {
     fn listen(
         &mut self,
         section: file::Listen,
-    ) -> (Option<Option<Vec<std::net::SocketAddr>>>, Option<usize>, Option<u16>) {
+    ) -> (Option<Option<Vec<std::net::SocketAddr>>>, Option<usize>, Option<u16>, Option<String>) {
         let dns = self.one("listen.dns", section.dns, Vec::new(), |addresses: &Vec<String>| {
             let read = |text: &String| values::socket(text, 53).map_err(|message| (message, None));
             let addresses = addresses.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -228,7 +314,11 @@ impl Settle<'_> {
         let udp_size = self.one("listen.udp_size", section.udp_size, i64::from(UDP_SIZE_DEFAULT), |&size| {
             whole(size, 512, 4096).map(|size| size as u16)
         });
-        (dns, threads, udp_size)
+        let nsid = self.text("listen.nsid", section.nsid, "", |text| match text.len() {
+            ..=NSID_LEN_MAX => Ok(text.to_owned()),
+            len => Err(format!("{len} octets, at most {NSID_LEN_MAX}")),
+        });
+        (dns, threads, udp_size, nsid)
     }
 
     fn upstream(&mut self, index: usize, section: file::Upstream) -> Option<UpstreamGroup> {
@@ -363,11 +453,11 @@ impl Settle<'_> {
     }
 }
 
-fn path(text: &str) -> Result<PathBuf, String> {
+pub(super) fn path(text: &str) -> Result<PathBuf, String> {
     if text.is_empty() || text.contains('\0') { Err("a folder is needed".to_owned()) } else { Ok(PathBuf::from(text)) }
 }
 
-fn whole(number: i64, min: i64, max: i64) -> Result<i64, (String, Option<String>)> {
+pub(super) fn whole(number: i64, min: i64, max: i64) -> Result<i64, (String, Option<String>)> {
     if (min..=max).contains(&number) {
         Ok(number)
     } else {

@@ -126,8 +126,8 @@ fn the_default_file_uncommented_is_the_default() {
 
 #[test]
 fn every_setting_says_what_it_does() {
-    let text = "[[list]]\nname = \"a\"\nsource = \"a\"\n[[upstream]]\nservers = [\"192.0.2.1\"]\n";
-    for shown in read(text, Path::new("/state")).unwrap().shown {
+    let text = format!("[[list]]\nname = \"a\"\nsource = \"a\"\n[[upstream]]\nservers = [\"192.0.2.1\"]\n{ZONES}");
+    for shown in read(&text, Path::new("/state")).unwrap().shown {
         assert!(!about(&shown.key).is_empty(), "{}", shown.key);
     }
 }
@@ -145,4 +145,167 @@ fn show_tells_where_each_value_came_from() {
 fn two_lists_of_one_name_are_told_apart() {
     let list = "[[list]]\nname = \"a\"\nsource = \"x\"\n";
     assert_eq!(faults(&format!("{list}{list}")), "list[1].name: a second list is named \"a\"");
+}
+
+/// Keys, zones of every kind, cookies and TKEY.
+const ZONES: &str = r#"
+[cookies]
+mode = "require"
+secret = "000102030405060708090a0b0c0d0e0f"
+previous = ["ffffffffffffffffffffffffffffffff"]
+pressure = 500
+[tkey]
+create = true
+allow = ["key:ddns", "127.0.0.1"]
+[[key]]
+name = "ddns"
+secret = "c2VjcmV0IG9mIHNpeHRlZW4gb2N0ZXRz"
+mac_min = 16
+[[key]]
+name = "xfer"
+algorithm = "HMAC-SHA512."
+secret_file = "/etc/nameward/xfer.secret"
+[[zone]]
+name = "home.example"
+file = "/etc/nameward/home.zone"
+query = ["192.0.2.0/24"]
+transfer = ["key:xfer", "192.0.2.53"]
+notify = ["192.0.2.53", "[2001:db8::53]:5300 key=xfer"]
+update = [
+  "key:ddns name:*.sub.home.example types:A,AAAA",
+  "192.0.2.0/24 types:TXT name:_acme-challenge.home.example",
+  "key:ddns self",
+  "key:xfer",
+]
+[[zone]]
+name = "lan.example"
+records = ["printer A 192.0.2.9"]
+[[zone]]
+name = "copy.example"
+primaries = ["192.0.2.1 key=xfer", "192.0.2.2"]
+"#;
+
+#[test]
+fn keys_zones_and_who_may_what() {
+    use engine::{CookieMode, Names, Who};
+    let name = |text: &str| Folded::from_text(text).unwrap();
+    let key = |text: &str| Who::Key(name(text));
+    let network = |text: &str| Who::Network(text.parse().unwrap());
+    let config = read(ZONES, Path::new("/state")).unwrap();
+
+    assert_eq!((config.cookies.mode, config.cookies.pressure), (CookieMode::Require, 500));
+    let secret = config.cookies.secret.as_ref().unwrap().load(cookie_secret).unwrap();
+    assert_eq!((secret[1], secret[15], config.cookies.previous[0].0), (1, 15, [255; 16]));
+    assert_eq!((config.tkey.create, &config.tkey.allow), (true, &vec![key("ddns"), network("127.0.0.1")]));
+
+    let [ddns, xfer] = &config.keys[..] else { panic!("{:?}", config.keys) };
+    assert_eq!((&ddns.name, ddns.algorithm, ddns.mac_len_min), (&name("ddns"), Algorithm::HmacSha256, Some(16)));
+    assert_eq!(ddns.secret.load(key_secret).unwrap(), b"secret of sixteen octets");
+    assert_eq!((xfer.algorithm, xfer.mac_len_min), (Algorithm::HmacSha512, None));
+    assert!(matches!(&xfer.secret, Secret::File(path) if path == Path::new("/etc/nameward/xfer.secret")));
+
+    let [home, lan, copy] = &config.zones[..] else { panic!("{:?}", config.zones) };
+    assert_eq!(home.source, ZoneSource::File("/etc/nameward/home.zone".into()));
+    assert_eq!(home.access.query, [network("192.0.2.0/24")]);
+    assert_eq!(home.access.transfer, [key("xfer"), network("192.0.2.53")]);
+    assert!(home.access.notify.is_empty());
+    let peers: Vec<_> = home.notify.iter().map(|peer| (peer.address.to_string(), peer.key.clone())).collect();
+    let expected = [("192.0.2.53:53".to_owned(), None), ("[2001:db8::53]:5300".to_owned(), Some(name("xfer")))];
+    assert_eq!(peers, expected);
+    let grants: Vec<_> = home.access.update.iter().map(|grant| (&grant.who, &grant.names, &grant.types[..])).collect();
+    assert_eq!(
+        grants,
+        [
+            (&key("ddns"), &Names::Below(name("sub.home.example")), &[1, 28][..]),
+            (&network("192.0.2.0/24"), &Names::Exactly(name("_acme-challenge.home.example")), &[16]),
+            (&key("ddns"), &Names::OwnKey, &[]),
+            (&key("xfer"), &Names::Zone, &[]),
+        ]
+    );
+    assert_eq!(lan.source, ZoneSource::Records(vec!["printer A 192.0.2.9".to_owned()]));
+    assert_eq!(copy.access.notify, [key("xfer"), network("192.0.2.2")], "the primaries may tell of changes");
+}
+
+#[test]
+fn mistakes_in_keys_and_zones_are_told_at_their_lines() {
+    let text = r#"[cookies]
+mode = "requires"
+secret = "0123"
+[tkey]
+allow = ["key:dns"]
+[[key]]
+name = "ddns"
+algorithm = "hmac-sha265"
+secret = "not base64!"
+[[key]]
+name = "short"
+secret = "c2VjcmV0"
+mac_min = 4
+[[key]]
+name = "bare"
+[[zone]]
+name = "home.example"
+[[zone]]
+name = "lan.example"
+records = ["printer A 192.0.2.9", "scanner A 192.0.2"]
+update = ["ddns", "key:ddns name:www.example", "key:ddns type:A", "192.0.2.1 self", "key:ddns types:AAAAA"]
+notify = ["192.0.2.1 xfer"]
+notify_from = ["192.0.2.1"]
+[[zone]]
+name = "lan.example"
+primaries = ["primary.example"]
+"#;
+    insta::assert_snapshot!(faults(text), @r#"
+    line 2: cookies.mode: "requires" is none of off, give, pressure, require; did you mean "require"?
+    line 3: cookies.secret: a secret of cookies has 32 hexadecimal digits
+    line 5: tkey.allow: there is no [[key]] named "dns"; did you mean "ddns"?
+    line 8: key[0].algorithm: "hmac-sha265" is none of hmac-sha1, hmac-sha224, hmac-sha256, hmac-sha256-128, hmac-sha384, hmac-sha384-192, hmac-sha512, hmac-sha512-256; did you mean "hmac-sha256"?
+    line 9: key[0].secret: the secret is not base64; `nameward key generate` makes one
+    line 13: key[1].mac_min: a MAC of 4 octets is not possible: hmac-sha256 allows 16 to 32
+    line 15: key[2].secret: a key needs a secret; `nameward key generate` makes one
+    line 17: zone[0]: a zone has one of file, records and primaries
+    line 20: zone[1].records: records:2: A: "192.0.2" is no IPv4 address
+    line 21: zone[1].update: "ddns": "ddns" is not an address; write a network such as 10.0.0.0/8 or fd00::/8; did you mean "key:ddns"?
+    line 21: zone[1].update: "key:ddns name:www.example": www.example is not in the zone lan.example; did you mean "name:www.example.lan.example"?
+    line 21: zone[1].update: "key:ddns type:A": "type:A" is none of name:NAME, types:TYPE,TYPE and self; did you mean "types:"?
+    line 21: zone[1].update: "192.0.2.1 self": "self" is the name of a key: begin the rule with key:NAME
+    line 21: zone[1].update: "key:ddns types:AAAAA": "AAAAA" is no type of records; did you mean "AAAA"?
+    line 22: zone[1].notify: "xfer" is not understood here: write key=NAME
+    line 23: zone[1].notify_from: only a zone with primaries hears of changes elsewhere
+    line 26: zone[2].primaries: "primary.example" is no address: write such as "192.0.2.1", "192.0.2.1:53" or "[2001:db8::1]:53"
+    "#);
+}
+
+#[test]
+fn secrets_are_shown_nowhere() {
+    let config = read(ZONES, Path::new("/state")).unwrap();
+    let wrong = ZONES.replace("0e0f", "0e0").replace("ZXRz", "ZXR").replace("ffff", "fffg");
+    let texts = [config.show("nameward.toml"), format!("{config:?}"), faults(&wrong)];
+    for text in texts {
+        for secret in ["0001020304", "ffffffff", "c2VjcmV0", "secret of sixteen", "115, 101, 99"] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+    assert!(config.show("nameward.toml").contains("secret = \"(hidden)\""));
+}
+
+#[test]
+fn two_zones_of_one_name_are_told_apart() {
+    let zone = |name: &str| format!("[[zone]]\nname = \"{name}\"\nrecords = []\n");
+    let told = faults(&format!("{}{}", zone("lan.example"), zone("LAN.example.")));
+    assert_eq!(told, "line 5: zone[1].name: a second zone is named \"lan.example\"");
+}
+
+#[test]
+fn the_examples_of_the_default_file_are_right() {
+    let text = default_file();
+    let examples: String = text[text.find("\n\n# Upstreams").unwrap()..]
+        .lines()
+        .filter_map(|line| line.strip_prefix('#').filter(|setting| !setting.starts_with(' ')))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    // They name keys that stand for the reader's own.
+    let keys = ["xfer", "host"].map(|name| format!("[[key]]\nname = \"{name}\"\nsecret = \"c2VjcmV0\"\n")).concat();
+    let config = read(&format!("{examples}{keys}"), Path::new("/state")).unwrap();
+    assert_eq!((config.zones.len(), config.keys.len(), config.lists.len()), (3, 3, 1));
 }

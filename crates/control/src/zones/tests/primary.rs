@@ -32,7 +32,7 @@ pub(super) struct Primary {
     pub(super) address: SocketAddr,
     state: Arc<Mutex<State>>,
     /// Serials told by NOTIFY.
-    pub(super) notified: mpsc::UnboundedReceiver<u32>,
+    pub(super) notified: mpsc::Receiver<u32>,
     tasks: Vec<JoinHandle<()>>,
 }
 
@@ -47,7 +47,7 @@ struct State {
     notify_rcode: u16,
     /// Types asked for, in order.
     asked: Vec<u16>,
-    notified: mpsc::UnboundedSender<u32>,
+    notified: mpsc::Sender<u32>,
 }
 
 impl Drop for Primary {
@@ -58,7 +58,7 @@ impl Drop for Primary {
 
 impl Primary {
     pub(super) async fn start(zone: Zone) -> Primary {
-        let (sender, notified) = mpsc::unbounded_channel();
+        let (sender, notified) = mpsc::channel(64);
         let state = State {
             zone,
             history: Vec::new(),
@@ -188,7 +188,7 @@ impl State {
         let question = query.questions[0].clone();
         if query.opcode() == 4 {
             let serial = super::super::exchange::soa_serial(&query.answer[0]).unwrap();
-            let _ = self.notified.send(serial);
+            self.notified.try_send(serial).unwrap();
             return sign(head(&query, self.notify_rcode).finish(), &mut signer, now);
         }
         self.asked.push(question.qtype);
