@@ -123,13 +123,15 @@ function Bar(props: { onHelp: () => void }): JSX.Element {
           Overview
         </a>
         <a href={fresh({ page: "log", ...range() })} aria-current={route().page === "log" ? "page" : undefined}>
-          Query log
+          <span class="nav-long">Query log</span>
+          <span class="nav-short">Log</span>
         </a>
         <a
           href={fresh({ page: "codes", ...range() })}
           aria-current={route().page === "codes" ? "page" : route().page === "code" ? "true" : undefined}
         >
-          Return codes
+          <span class="nav-long">Return codes</span>
+          <span class="nav-short">Codes</span>
         </a>
       </nav>
       <div class="bar-tools">

@@ -4,13 +4,15 @@ import { createMemo, createSignal, For, Show, type JSX } from "solid-js";
 import { api, type CodeEntry, type CodeRange, type CodeReply, type Facet, type Scope } from "../api.ts";
 import { codeShade, cssShade, FAMILY_TITLES, isFamily } from "../lib/codes.ts";
 import { compact, count, dayClock, duration, percent, span, splitDomain, zone } from "../lib/format.ts";
+import { placesOf } from "../lib/places.ts";
 import { createQuery } from "../lib/query.ts";
 import { fresh, go, href, route } from "../lib/router.ts";
 import { canonical, codes, createTicker, edes, ranges, registry } from "../lib/server.ts";
 import { absolute, isMoving, widen } from "../lib/time.ts";
 import { narrowed, withFilter, type FilterMode } from "../search/tokens.ts";
+import { Bars, type BarLine } from "../ui/bars.tsx";
 import { Detail } from "../ui/detail.tsx";
-import { Bars, Places, placesOf, type BarLine } from "../ui/places.tsx";
+import { Places } from "../ui/places.tsx";
 import { FamilySign, Failed, Icon, Pending, Prose, Told } from "../ui/parts.tsx";
 import { elsewhere, ScopeBar } from "../ui/scopebar.tsx";
 import { ROW_HEIGHT, Table, type TableHandle } from "../ui/table.tsx";
@@ -147,11 +149,11 @@ export function CodePage(props: { code: string }): JSX.Element {
               each={entries()}
               fallback={
                 <Show when={unnamed()} fallback={<section class="card explain-placeholder" />}>
-                  {(found) => <ExplainRange number={found().number} range={found().range} />}
+                  {(found) => <ExplainRange number={found().number} range={found().range} reply={query.data()} />}
                 </Show>
               }
             >
-              {(entry) => <Explain entry={entry} alone={entries().length === 1} />}
+              {(entry) => <Explain entry={entry} alone={entries().length === 1} reply={query.data()} />}
             </For>
           </div>
           <div class="code-seen">
@@ -209,7 +211,7 @@ function Unknown(props: { code: string }): JSX.Element {
   );
 }
 
-function Explain(props: { entry: CodeEntry; alone: boolean }): JSX.Element {
+function Explain(props: { entry: CodeEntry; alone: boolean; reply: CodeReply | undefined }): JSX.Element {
   const entry = () => props.entry;
   const shade = () => codeShade(entry().name, entry().family);
   /** Another code of the same number. */
@@ -230,6 +232,7 @@ function Explain(props: { entry: CodeEntry; alone: boolean }): JSX.Element {
             {family()} · {KINDS[entry().kind] ?? entry().kind}
           </p>
         </div>
+        <Total name={entry().name} reply={props.reply} />
       </div>
       <p class="meaning">
         <Prose text={entry().meaning} />
@@ -271,11 +274,29 @@ function Explain(props: { entry: CodeEntry; alone: boolean }): JSX.Element {
   );
 }
 
+/** How often it was seen, beside what it is: on a narrow page the charts are far below. */
+function Total(props: { name: string; reply: CodeReply | undefined }): JSX.Element {
+  const total = (reply: CodeReply) => reply.trend.lines.find((one) => one.value === props.name)?.total ?? 0;
+  return (
+    <p class="explain-total">
+      <Show when={props.reply}>
+        {(reply) => (
+          <>
+            {count(total(reply()))} <small>in this range</small>
+          </>
+        )}
+      </Show>
+    </p>
+  );
+}
+
 function placesText(entry: CodeEntry): string {
   return entry.places.map((one) => one.place).join(" or ");
 }
 
-function ExplainRange(props: { number: number; range: CodeRange }): JSX.Element {
+function ExplainRange(props: { number: number; range: CodeRange; reply: CodeReply | undefined }): JSX.Element {
+  const places = () =>
+    placesOf(props.number, (header) => codes().find((one) => one.number === header)?.name ?? `CODE${header}`);
   return (
     <section class="card explain" aria-label={`What is known of ${props.number}`}>
       <div class="explain-head">
@@ -286,14 +307,15 @@ function ExplainRange(props: { number: number; range: CodeRange }): JSX.Element 
             {props.range.name}: {props.range.first}–{props.range.last}
           </p>
         </div>
+        <Total name={`CODE${props.number}`} reply={props.reply} />
       </div>
       <p class="meaning">
         <Prose text={props.range.meaning} />
       </p>
       <Told causes={props.range.causes} next={props.range.next} />
-      <Show when={placesOf(props.number).length > 0}>
+      <Show when={places().length > 0}>
         <h3>Where it can travel</h3>
-        <Places number={props.number} name={`CODE${props.number}`} places={placesOf(props.number)} />
+        <Places number={props.number} name={`CODE${props.number}`} places={places()} />
       </Show>
       <dl class="facts">
         <dt>Defined in</dt>
@@ -343,7 +365,7 @@ function Seen(props: { reply: CodeReply; dim: boolean; handle: (handle: TableHan
           <SeriesTable series={series()} by="code" />
         </details>
       </section>
-      <section class="card bar-grid" classList={{ dim: props.dim }} aria-label="By other fields">
+      <section class="card bar-grid short" classList={{ dim: props.dim }} aria-label="By other fields">
         <Show when={reply().places.length > 0}>
           <Bars
             title="Place"

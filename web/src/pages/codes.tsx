@@ -63,6 +63,11 @@ export function Codes(): JSX.Element {
         onRun={() => setRun((n) => n + 1)}
         keys={{}}
       />
+      <Show when={isNew()}>
+        <section class="card">
+          <FirstQuery />
+        </section>
+      </Show>
       <section class="card matrix-card" aria-label="Return codes by another field">
         <div class="card-head matrix-head">
           <div class="segments" role="group" aria-label="Columns">
@@ -131,11 +136,6 @@ export function Codes(): JSX.Element {
           </For>
         </ul>
       </section>
-      <Show when={isNew()}>
-        <section class="card">
-          <FirstQuery />
-        </section>
-      </Show>
       <Unnamed rows={matrix.data()?.rows ?? []} />
       <Extended counts={extended.data()?.values ?? []} counted={extended.data() !== undefined} log={log}>
         <Pending query={extended} />
@@ -228,6 +228,7 @@ function Matrix(props: { reply: MatrixReply; share: Share; log: (q: string) => s
     <div class="matrix-scroll" classList={{ dim: props.dim }}>
       <table
         class="matrix"
+        classList={{ bare: props.reply.columns.length === 0 }}
         role="grid"
         aria-label={`Return codes by ${by()}: arrow keys move, Enter opens`}
         ref={table}
@@ -270,6 +271,7 @@ function Matrix(props: { reply: MatrixReply; share: Share; log: (q: string) => s
           <Index each={props.reply.rows}>
             {(row, index) => (
               <tr
+                data-code={row().value}
                 classList={{ zero: row().total === 0, unnamed: !isNamed(row()) }}
                 style={{ "--shade": cssShade(codeShade(row().value || null, row().family)) }}
               >

@@ -122,7 +122,7 @@ export const EXTRA_COLUMNS: Record<Extra, Column & { width: string }> = {
     field: "key",
     value: (row) => row.key ?? "",
     cell: (row) => plain(row.key),
-    width: "150px",
+    width: "124px",
   },
   update: {
     key: "update",
@@ -130,7 +130,7 @@ export const EXTRA_COLUMNS: Record<Extra, Column & { width: string }> = {
     field: "update",
     value: (row) => row.update,
     cell: (row) => <span title={row.update ?? ""}>{plain(row.update)}</span>,
-    width: "220px",
+    width: "180px",
   },
   opcode: {
     key: "opcode",
@@ -353,7 +353,7 @@ export function Table(props: TableProps): JSX.Element {
     <div class="table-frame" ref={frame} onPointerLeave={noTools}>
       <div
         class="grid"
-        classList={{ dim: props.dim, long: props.long }}
+        classList={{ dim: props.dim, long: props.long, extended: (props.extras?.length ?? 0) > 0 }}
         ref={grid}
         style={extra()}
         role="grid"

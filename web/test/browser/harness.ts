@@ -1,12 +1,14 @@
 // One Chromium, and a server to point it at: the mock, or a real one given by NAMEWARD_URL and NAMEWARD_TOKEN, the token it printed
 // (it must be seeing queries, as `nameward demo` does). What a page must never do is checked for every test.
 
-import { existsSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { afterAll, afterEach, beforeAll, expect, inject } from "vitest";
 import { startMock, type Mock, type MockOptions } from "../mock/server.ts";
 
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const DIST = fileURLToPath(new URL("../../dist", import.meta.url));
 // Also keeps the browser from talking to anyone on its own account.
 const ARGUMENTS = [
@@ -105,4 +107,34 @@ export async function rowsShown(page: Page): Promise<void> {
 /** What the address bar says, as parameters. */
 export function params(page: Page): URLSearchParams {
   return new URL(page.url()).searchParams;
+}
+
+interface Violation {
+  id: string;
+  impact: string | null;
+  nodes: { target: unknown[]; failureSummary?: string }[];
+}
+
+/** What axe finds that keeps someone from using the page. */
+export async function violations(page: Page): Promise<string[]> {
+  // Through the debugger, not the page: its policy lets no script in.
+  await page.evaluate(AXE);
+  const found = await page.evaluate(async () => {
+    const { axe } = window as unknown as { axe: { run: (options: unknown) => Promise<{ violations: Violation[] }> } };
+    return (await axe.run({ resultTypes: ["violations"] })).violations;
+  });
+  return found
+    .filter((one) => one.impact === "serious" || one.impact === "critical")
+    .flatMap((one) =>
+      one.nodes.slice(0, 5).map((node) => `${one.id}: ${JSON.stringify(node.target)} ${node.failureSummary ?? ""}`),
+    );
+}
+
+/** Waits until nothing moves: axe would measure the colours of something half faded in. */
+export async function settled(page: Page): Promise<void> {
+  await page.waitForFunction(() =>
+    document
+      .getAnimations()
+      .every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity),
+  );
 }

@@ -1,43 +1,10 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { gzipSync } from "node:zlib";
-import type { Page } from "playwright-core";
 import { describe, expect, test } from "vitest";
-import { params, REAL, rig, ROW, rowsShown } from "./harness.ts";
+import { params, REAL, rig, ROW, rowsShown, settled, violations } from "./harness.ts";
 
 const here = rig();
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 /** DESIGN: first load, gzip. */
 const FIRST_LOAD_BYTES_MAX = 120_000;
-
-interface Violation {
-  id: string;
-  impact: string | null;
-  nodes: { target: unknown[]; failureSummary?: string }[];
-}
-
-/** What axe finds that keeps someone from using the page. */
-async function violations(page: Page): Promise<string[]> {
-  // Through the debugger, not the page: its policy lets no script in.
-  await page.evaluate(AXE);
-  const found = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run: (options: unknown) => Promise<{ violations: Violation[] }> } };
-    return (await axe.run({ resultTypes: ["violations"] })).violations;
-  });
-  return found
-    .filter((one) => one.impact === "serious" || one.impact === "critical")
-    .flatMap((one) =>
-      one.nodes.slice(0, 5).map((node) => `${one.id}: ${JSON.stringify(node.target)} ${node.failureSummary ?? ""}`),
-    );
-}
-
-async function settled(page: Page): Promise<void> {
-  await page.waitForFunction(() =>
-    document
-      .getAnimations()
-      .every((one) => one.playState !== "running" || one.effect?.getTiming().iterations === Infinity),
-  );
-}
 
 describe("everyone can use", () => {
   for (const scheme of ["light", "dark"] as const) {

@@ -16,6 +16,18 @@ test.each<[string, Partial<State>]>([
   ],
   ["/log?by=action&chart=strip&live=1", { page: "log", by: "action", chart: "strip", live: true }],
   ["/?from=now-7d", { from: "now-7d" }],
+  ["/log?cols=key,update", { page: "log", cols: ["key", "update"] }],
+  ["/codes", { page: "codes" }],
+  [
+    "/codes?q=-code:NOERROR&from=now-24h&across=upstream&share=column&ede=22",
+    { page: "codes", q: "-code:NOERROR", from: "now-24h", across: "upstream", share: "column", ede: "22" },
+  ],
+  ["/codes/BADSIG", { page: "code", code: "BADSIG" }],
+  [
+    "/codes/CODE4001?q=transport:udp&from=now-24h&sel=abc",
+    { page: "code", code: "CODE4001", q: "transport:udp", from: "now-24h", sel: "abc" },
+  ],
+  ["/codes/16", { page: "code", code: "16" }],
 ])("%s is read, and written the same", (address, expected) => {
   const state = at(address);
   expect(state).toEqual({ ...INITIAL, ...expected });
@@ -32,4 +44,9 @@ test("what cannot be read counts as not given", () => {
   expect(at("/log?from=yesterday&to=42&by=colour&chart=pie&live=yes")).toEqual({ ...INITIAL, page: "log" });
   expect(at("/nowhere").page).toBe("missing");
   expect(at("/log/").page).toBe("log");
+  expect(at("/codes/").page).toBe("codes");
+  expect(at("/codes/BAD%2FSIG").page).toBe("missing");
+  expect(at("/codes/a/b").page).toBe("missing");
+  expect(at("/codes?across=colour&share=all&ede=x")).toEqual({ ...INITIAL, page: "codes" });
+  expect(at("/log?cols=update,colour,key").cols).toEqual(["key", "update"]);
 });
