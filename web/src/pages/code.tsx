@@ -1,9 +1,9 @@
 // One return code: what it means, what to do about it, where it travels, and where it was seen.
 
-import { createMemo, createSignal, For, Show, type JSX } from "solid-js";
+import { createMemo, createSignal, For, Index, Show, type JSX } from "solid-js";
 import { api, type CodeEntry, type CodeRange, type CodeReply, type Facet, type Scope } from "../api.ts";
 import { codeShade, cssShade, FAMILY_TITLES, isFamily } from "../lib/codes.ts";
-import { compact, count, dayClock, duration, percent, span, splitDomain, zone } from "../lib/format.ts";
+import { count, dayClock, duration, percent, span, splitDomain, zone } from "../lib/format.ts";
 import { placesOf } from "../lib/places.ts";
 import { createQuery } from "../lib/query.ts";
 import { fresh, go, href, route } from "../lib/router.ts";
@@ -73,7 +73,9 @@ export function CodePage(props: { code: string }): JSX.Element {
   );
   const query = createQuery(
     () => ({ scope: scope(), tick: tick(), run: run() }),
-    ({ scope: at }, signal) => api.code(at, props.code, { points: POINTS, n: TOP, rows: EXAMPLES }, signal),
+    // In capitals: in small letters a path of the API might be meant.
+    ({ scope: at }, signal) =>
+      api.code(at, props.code.toUpperCase(), { points: POINTS, n: TOP, rows: EXAMPLES }, signal),
   );
   const entries = createMemo(() => entriesOf(props.code));
   const unnamed = createMemo(() => (entries().length > 0 ? null : rangeOf(props.code)));
@@ -333,7 +335,8 @@ function Seen(props: { reply: CodeReply; dim: boolean; handle: (handle: TableHan
   const series = createMemo(() => ({ ...reply().trend, range: reply().range, took_ms: reply().took_ms }));
   const clients = () => reply().top.find((one) => one.field === "client");
   const long = () => Date.parse(reply().range.to) - Date.parse(reply().range.from) > DAY_MS;
-  const several = () => reply().places.length > 1;
+  /** Whether the page is about two codes of one number. */
+  const twins = () => new Set(reply().places.map((one) => one.code)).size > 1;
   return (
     <>
       <section class="card" classList={{ dim: props.dim }}>
@@ -369,46 +372,38 @@ function Seen(props: { reply: CodeReply; dim: boolean; handle: (handle: TableHan
         <Show when={reply().places.length > 0}>
           <Bars
             title="Place"
-            total={reply().total}
-            format={compact}
             none="Nowhere."
             lines={reply().places.map((one) => ({
-              name:
-                several() && new Set(reply().places.map((each) => each.code)).size > 1
-                  ? `${one.code} in ${one.place}`
-                  : one.place,
+              head: "",
+              tail: twins() ? `${one.code} in ${one.place}` : one.place,
               title: `${one.place}: ${count(one.count)} queries`,
               count: one.count,
               href: log(one.search),
             }))}
           />
         </Show>
-        <For each={reply().counts}>
+        <Index each={reply().counts}>
           {(facet) => (
             <Bars
-              title={FIELD_TITLES[facet.field] ?? facet.field}
-              total={reply().total}
-              format={compact}
+              title={FIELD_TITLES[facet().field] ?? facet().field}
               none="None."
-              other={facet.other}
-              lines={linesOf(facet, reply().search, log)}
+              other={facet().other}
+              lines={linesOf(facet(), reply().search, log)}
             />
           )}
-        </For>
+        </Index>
       </section>
       <section class="card bar-grid" classList={{ dim: props.dim }} aria-label="Most frequent">
-        <For each={reply().top}>
+        <Index each={reply().top}>
           {(facet) => (
             <Bars
-              title={FIELD_TITLES[facet.field] ?? facet.field}
-              total={reply().total}
-              format={compact}
+              title={FIELD_TITLES[facet().field] ?? facet().field}
               none="None."
-              other={facet.other}
-              lines={linesOf(facet, reply().search, log)}
+              other={facet().other}
+              lines={linesOf(facet(), reply().search, log)}
             />
           )}
-        </For>
+        </Index>
       </section>
       <Show when={reply().rows.length > 0}>
         <section class="card examples" classList={{ dim: props.dim }}>
@@ -456,12 +451,8 @@ function linesOf(facet: Facet, search: string, log: (q: string) => string): BarL
           : (["", name] as const);
       const value = facet.field === "domain" && one.value !== "" ? `=${one.value}` : one.value;
       return {
-        name: (
-          <span class="domain">
-            <span class="domain-head">{head}</span>
-            <span class="domain-tail">{tail}</span>
-          </span>
-        ),
+        head,
+        tail,
         title: `${name}: ${count(one.count)} queries${ede === undefined ? "" : `. ${ede.meaning}`}`,
         count: one.count,
         href: log(narrowed(search, facet.field, value, canonical)),

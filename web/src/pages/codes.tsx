@@ -10,7 +10,7 @@ import { fresh, go, href, route } from "../lib/router.ts";
 import { canonical, codeAbout, codeEntry, createTicker, edes, ranges, registry, status } from "../lib/server.ts";
 import { isMoving } from "../lib/time.ts";
 import { ACROSS, SHARES, type Across, type Share } from "../lib/url.ts";
-import { narrowed, selection, withFilter } from "../search/tokens.ts";
+import { narrowed, selection, withFilter, withoutField } from "../search/tokens.ts";
 import { FirstQuery } from "../ui/empty.tsx";
 import { FamilySign, Failed, Pending, Prose, Swatch, Told } from "../ui/parts.tsx";
 import { elsewhere, ScopeBar } from "../ui/scopebar.tsx";
@@ -341,6 +341,11 @@ function ColumnName(props: { by: string; value: string }): JSX.Element {
   );
 }
 
+/** The page of a code, for the same search but for what it says of codes: that could only empty the page. */
+function codePage(code: string): string {
+  return href({ page: "code", code, q: withoutField(route().q, "code", canonical) });
+}
+
 function placeOf(code: string): string {
   const entry = codeEntry(code);
   if (entry === undefined) return code === "" ? "nothing was sent" : "";
@@ -349,8 +354,7 @@ function placeOf(code: string): string {
 
 function CodeCell(props: { row: MatrixRow; tab: number; cell: string; log: (q: string) => string }): JSX.Element {
   const silent = () => props.row.value === "";
-  const to = () =>
-    silent() ? props.log(narrowed(route().q, "code", "", canonical)) : href({ page: "code", code: props.row.value });
+  const to = () => (silent() ? props.log(narrowed(route().q, "code", "", canonical)) : codePage(props.row.value));
   return (
     <a class="m-link" href={to()} title={codeAbout(props.row.value)} tabindex={props.tab} data-cell={props.cell}>
       <Show when={!silent()} fallback={<Swatch shade={codeShade(null)} hollow />}>
@@ -417,7 +421,7 @@ function Unnamed(props: { rows: MatrixRow[] }): JSX.Element {
                 <For each={came(range.first, range.last)}>
                   {(row) => (
                     <>
-                      <a href={href({ page: "code", code: row.value })}>
+                      <a href={codePage(row.value)}>
                         {row.value} ({count(row.total)})
                       </a>{" "}
                     </>

@@ -226,6 +226,18 @@ export function narrowed(text: string, field: string, value: string, canonical: 
   return there ? text : withFilter(text, field, value, "only", canonical);
 }
 
+/** The search without its outermost terms on a field; with OR between them nothing can be left out. */
+export function withoutField(text: string, field: string, canonical: Canonical = (f) => f): string {
+  const { either, terms: read } = terms(text);
+  if (either) return text;
+  const presence = new RegExp(`^[-!]?has:${field}$`, "i");
+  return join(
+    read
+      .filter((term) => !(term.field !== null && canonical(term.field) === field) && !presence.test(term.text))
+      .map((term) => term.text),
+  );
+}
+
 function withPresence(text: string, field: string, mode: FilterMode): string {
   const term = mode === "exclude" ? `has:${field}` : `-has:${field}`;
   const read = terms(text);

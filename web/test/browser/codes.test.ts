@@ -73,6 +73,7 @@ test.skipIf(REAL)(
     expect(await page.textContent(".matrix tbody tr:last-child .m-name")).toContain("CODE4001");
     await link(page, "CODE4001").click();
     await page.waitForFunction(() => location.pathname === "/codes/CODE4001");
+    expect(params(page).get("q")).toBeNull();
     await page.locator(".explain", { hasText: "private use: 3841–4095" }).waitFor();
   },
 );
@@ -240,6 +241,9 @@ test.skipIf(REAL)("a code that did not come says so, when it came last, and wher
 });
 
 test("what is no code is said to be none", async () => {
+  // Also where the API has a path of that name.
+  const other = await here.open({ path: "/codes/matrix", expected: /404/ });
+  await other.getByText("No return code is called matrix").waitFor();
   const page = await here.open({ path: "/codes/NOSUCHCODE", expected: /404/ });
   await page.getByText("No return code is called NOSUCHCODE").waitFor();
 });

@@ -3,7 +3,7 @@ import type { MatrixReply } from "../../src/api.ts";
 import { FAMILIES, FAMILY_SIGNS } from "../../src/lib/codes.ts";
 import { heat, isNamed, seen, shareOf } from "../../src/lib/matrix.ts";
 import { boxes, placesOf } from "../../src/lib/places.ts";
-import { narrowed } from "../../src/search/tokens.ts";
+import { narrowed, withoutField } from "../../src/search/tokens.ts";
 import { CODES } from "../mock/data.ts";
 
 const canonical = (field: string) => (field === "rcode" ? "code" : field);
@@ -54,6 +54,14 @@ describe("a click on a cell", () => {
     // Never the opposite: the same click again changes nothing.
     expect(narrowed(wanted, field, value, canonical)).toBe(wanted);
   });
+});
+
+test.each([
+  ["-code:NOERROR", ""],
+  ["rcode:BAD* client:10.0.0.1 -has:code", "client:10.0.0.1"],
+  ["code:BADSIG OR code:BADKEY", "code:BADSIG OR code:BADKEY"],
+])("a code's page is searched with %j but for codes: %j", (text, wanted) => {
+  expect(withoutField(text, "code", canonical)).toBe(wanted);
 });
 
 describe("places", () => {
