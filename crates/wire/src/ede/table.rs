@@ -162,7 +162,7 @@ edes! {
         next ["Correct the delegation, or ask with RD."]
     NOT_SUPPORTED = 21 "Not Supported" "RFC 8914 §4.22" from ANY
         means "The operation or type of question is not offered."
-        here "With NOTIMP, and for classes other than IN that we do not serve."
+        here "With NOTIMP and BADVERS, and for classes other than IN that we do not serve."
         causes ["A scanner.", "A client that wants an operation which is switched off."]
         next ["Look at `opcode`, `qtype` and `qclass`: one of them is what was wanted."]
     NO_REACHABLE_AUTHORITY = 22 "No Reachable Authority" "RFC 8914 §4.23" from RESOLVERS
