@@ -13,6 +13,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::config::{self, Config};
 use crate::key::{self, KeyCommand};
+use crate::lab::{self, LabCommand};
 use crate::zone::{self, ZoneCommand};
 use crate::{client, code, demo, reference, serve};
 
@@ -55,6 +56,9 @@ enum Command {
     /// Make keys for signed messages
     #[command(subcommand)]
     Key(KeyCommand),
+    /// Try out servers
+    #[command(subcommand)]
+    Lab(LabCommand),
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -194,6 +198,8 @@ pub(crate) enum Ended {
     Nothing,
     /// What the user said is wrong; it was already told.
     SaidWrong,
+    /// Something is not as it should be; it was already told.
+    Failed,
 }
 
 /// Runs the command line.
@@ -209,6 +215,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Ended::Done) => ExitCode::SUCCESS,
         Ok(Ended::Nothing) => ExitCode::from(NOTHING_FOUND),
         Ok(Ended::SaidWrong) => ExitCode::from(2),
+        Ok(Ended::Failed) => ExitCode::FAILURE,
         Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("nameward: {error:#}");
@@ -229,6 +236,7 @@ fn dispatch(args: &Args) -> anyhow::Result<Ended> {
         Command::Code(code) => code::code(code),
         Command::Zone(command) => zone::run(command, &states(args)),
         Command::Key(command) => key::run(command).map(|()| Ended::Done),
+        Command::Lab(command) => lab::run(command),
         Command::Config(ConfigCommand::Default) => print(&config::default_file()).map(|()| Ended::Done),
         Command::Config(ConfigCommand::Check) => match load(args)? {
             Some((config, file)) => {

@@ -10,6 +10,7 @@ pub mod config;
 mod demo;
 mod door;
 mod key;
+mod lab;
 mod reference;
 mod resolvers;
 pub mod serve;

@@ -43,8 +43,16 @@ scenarios! {
     block_lists = "block-lists";
     the_cache = "cache";
     a_cname_to_a_blocked_name = "cname-to-a-blocked-name";
+    cookies = "cookies";
+    cookies_required = "cookies-required";
+    keys_by_tkey = "keys-by-tkey";
     large_answers = "large-answers";
+    local_zones = "local-zones";
+    sessions = "sessions";
+    signatures = "signatures";
     strangers_and_odd_messages = "strangers-and-odd-messages";
+    transfers = "transfers";
+    updates = "updates";
     upstream_trouble = "upstream-trouble";
 }
 

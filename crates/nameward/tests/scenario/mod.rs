@@ -1,11 +1,14 @@
 //! Reads a scenario and plays it.
 
 mod client;
+mod operations;
 mod upstream;
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use client::{Ask, Got};
@@ -15,6 +18,7 @@ use search::Window;
 use tokio::runtime::Runtime;
 use upstream::{Behaviour, Upstream};
 use wire::code::Code;
+use wire::tsig::Key;
 
 /// Longest wait for an event to become searchable.
 const EVENT_WITHIN: Duration = Duration::from_secs(5);
@@ -24,7 +28,9 @@ const SILENCE: Duration = Duration::from_millis(300);
 /// Plays a scenario; the error begins with the line.
 pub fn run(text: &str) -> Result<(), String> {
     let theatre = Theatre::open(text, "127.0.0.1:0")?;
-    let mut stage = Stage { theatre: &theatre, target: theatre.address(), got: None, since: 0 };
+    let keys = operations::keys(text)?;
+    let held = HashMap::new();
+    let mut stage = Stage { theatre: &theatre, target: theatre.address(), keys, held, got: None, since: 0 };
     let outcome =
         lines(text).try_for_each(|(number, words)| stage.play(&words).map_err(|fault| format!("{number}: {fault}")));
     theatre.close();
@@ -122,6 +128,7 @@ fn configuration(text: &str, state: &Path, upstream: SocketAddr, listen: &str) -
     for (section, lines) in sections {
         let _ = writeln!(file, "{section}\n{}", lines.join("\n"));
     }
+    file.push_str(&operations::configuration(text, state));
     for (name, action, rules) in lists {
         let path = state.join(format!("{name}.txt"));
         std::fs::write(&path, rules).unwrap();
@@ -133,6 +140,9 @@ fn configuration(text: &str, state: &Path, upstream: SocketAddr, listen: &str) -
 struct Stage<'a> {
     theatre: &'a Theatre,
     target: SocketAddr,
+    keys: Vec<Arc<Key>>,
+    /// What was transferred last of each zone.
+    held: HashMap<String, zone::Zone>,
     got: Option<Got>,
     /// When the ask just before was sent, microseconds.
     since: i64,
@@ -141,16 +151,27 @@ struct Stage<'a> {
 impl Stage<'_> {
     fn play(&mut self, words: &[&str]) -> Result<(), String> {
         match words {
-            ["list" | "upstream" | "set", ..] => Ok(()),
+            ["list" | "upstream" | "set" | "key" | "zone" | "broken" | "grant" | "mirror" | "notify-to", ..] => Ok(()),
             ["ask", from, name, qtype, options @ ..] => {
-                let ask = Ask::read(name, qtype, options)?;
+                let ask = Ask::read(name, qtype, options, &self.keys, self.got.as_ref())?;
                 self.since = sys::clock::wall_micros();
                 self.got = client::ask(address(from)?, self.target, &ask)?;
+                Ok(())
+            }
+            ["send", from, "tcp", octets @ ..] => {
+                self.since = sys::clock::wall_micros();
+                self.got = Some(client::send_over_tcp(address(from)?, self.target, &octets.concat())?);
                 Ok(())
             }
             ["send", from, octets @ ..] => {
                 self.since = sys::clock::wall_micros();
                 self.got = client::send(address(from)?, self.target, &octets.concat(), SILENCE)?;
+                Ok(())
+            }
+            ["update" | "notify" | "tkey" | "dso" | "transfer", ..] => {
+                self.since = sys::clock::wall_micros();
+                let got = operations::play(words, self.target, &self.keys, &mut self.held)?;
+                self.got = Some(got);
                 Ok(())
             }
             ["expect", "silence"] => match &self.got {
@@ -207,6 +228,18 @@ fn expect(got: &Got, word: &str) -> Result<(), String> {
         Some(("answer", text)) => got.answer.contains(text),
         Some(("ttl", seconds)) => got.ttl.is_some_and(|ttl| ttl.to_string() == seconds),
         Some(("name", name)) => got.question == name,
+        Some(("in", place)) => got.place == place,
+        Some(("header", nibble)) => got.header.to_string() == nibble,
+        Some(("records", count)) => got.records.to_string() == count,
+        Some(("messages", "many")) => got.messages > 1,
+        Some(("other", octets)) => got.tsig_other.to_string() == octets,
+        Some(("cookie", octets)) => got.cookie.len().to_string() == octets,
+        Some(("nsid", text)) => got.nsid == text,
+        None if word == "signed" => got.signed,
+        None if word == "unsigned" => !got.signed,
+        None if word == "aa" => got.authoritative,
+        None if word == "no-aa" => !got.authoritative,
+        None if word == "no-answer" => got.answer.is_empty(),
         None if word == "tc" => got.truncated,
         None if word == "no-edns" => !got.edns,
         _ => return Err(format!("cannot read \"{word}\"")),
