@@ -63,11 +63,41 @@ fn nsupdate_changes_a_zone_and_is_told_why_not() {
     let other = format!("hmac-sha256:other:{SECRET}");
     let table: &[(Option<&str>, bool, &str, &str, &str)] = &[
         (Some(&key), false, "update add new.home.example 300 A 192.0.2.9", "NOERROR", "code:NOERROR key:xfer"),
-        (Some(&key), true, "prereq yxdomain nothing.home.example\nupdate add x.home.example 1 A 192.0.2.9", "NXDOMAIN", "code:NXDOMAIN transport:tcp"),
-        (Some(&key), false, "prereq nxdomain www.home.example\nupdate add x.home.example 1 A 192.0.2.9", "YXDOMAIN", "code:YXDOMAIN"),
-        (Some(&key), false, "prereq nxrrset www.home.example A\nupdate add x.home.example 1 A 192.0.2.9", "YXRRSET", "code:YXRRSET"),
-        (Some(&key), false, "prereq yxrrset www.home.example MX\nupdate add x.home.example 1 A 192.0.2.9", "NXRRSET", "code:NXRRSET -update:192.0.2.1"),
-        (Some(&key), true, "prereq yxrrset www.home.example A 192.0.2.1\nupdate add x.home.example 1 A 192.0.2.9", "NXRRSET", "code:NXRRSET transport:tcp"),
+        (
+            Some(&key),
+            true,
+            "prereq yxdomain nothing.home.example\nupdate add x.home.example 1 A 192.0.2.9",
+            "NXDOMAIN",
+            "code:NXDOMAIN transport:tcp",
+        ),
+        (
+            Some(&key),
+            false,
+            "prereq nxdomain www.home.example\nupdate add x.home.example 1 A 192.0.2.9",
+            "YXDOMAIN",
+            "code:YXDOMAIN",
+        ),
+        (
+            Some(&key),
+            false,
+            "prereq nxrrset www.home.example A\nupdate add x.home.example 1 A 192.0.2.9",
+            "YXRRSET",
+            "code:YXRRSET",
+        ),
+        (
+            Some(&key),
+            false,
+            "prereq yxrrset www.home.example MX\nupdate add x.home.example 1 A 192.0.2.9",
+            "NXRRSET",
+            "code:NXRRSET -update:192.0.2.1",
+        ),
+        (
+            Some(&key),
+            true,
+            "prereq yxrrset www.home.example A 192.0.2.1\nupdate add x.home.example 1 A 192.0.2.9",
+            "NXRRSET",
+            "code:NXRRSET transport:tcp",
+        ),
         (Some(&key), false, "update add x.foreign.example 1 A 192.0.2.9", "NOTZONE", "code:NOTZONE"),
         (None, false, "update add x.home.example 1 A 192.0.2.9", "REFUSED", "code:REFUSED -has:key"),
         (Some(&other), false, "update add x.home.example 1 A 192.0.2.9", "REFUSED", "code:REFUSED key:other"),
@@ -185,11 +215,10 @@ fn copies_from_us(kind: Kind) {
     if !kind.installed() {
         return skip(&format!("{kind:?} is not installed"));
     }
-    // Where the other will listen is not known before it runs, so it is started first and told where we will be.
-    let ours = free_address();
-    let server = Server::start(kind, &Part::Secondary { primary: ours });
-    let scenario = format!("{OURS}notify-to home.example {}\n", server.address);
-    let theatre = Theatre::open(&scenario, &ours.to_string()).unwrap();
+    // We come first: BIND asks a primary it could not reach no more for ten minutes.
+    let (ours, theirs) = (free_address(), free_address());
+    let theatre = Theatre::open(&format!("{OURS}notify-to home.example {theirs}\n"), &ours.to_string()).unwrap();
+    let server = Server::start(kind, &Part::Secondary { primary: ours }, theirs);
     let since = sys::clock::wall_micros();
     server.wait("copied the zone", |server| server.dig(&["www.home.example", "A"]).contains("192.0.2.2"));
     let before = serial(&server.dig(&["home.example", "SOA"])).unwrap();
@@ -251,7 +280,7 @@ fn copied_by_us(kind: Kind) {
         return skip(&format!("{kind:?} is not installed"));
     }
     let ours = free_address();
-    let server = Server::start(kind, &Part::Primary { records: THEIRS, secondary: ours });
+    let server = Server::start(kind, &Part::Primary { records: THEIRS, secondary: ours }, free_address());
     let scenario = format!("key xfer hmac-sha256\nmirror home.example {} key=xfer\n", server.address);
     let theatre = Theatre::open(&scenario, &ours.to_string()).unwrap();
     wait("copied here", &server, || ask(&theatre, "www.home.example").contains("192.0.2.1"));

@@ -37,6 +37,6 @@ pub use fields::{FIELDS, Field, field};
 pub use moment::instant;
 pub use parser::{NESTING_MAX, REGEXES_MAX, TEXT_BYTES_MAX, VALUES_MAX, parse};
 pub use run::{
-    Count, Cursor, Figures, LINES_MAX, Limits, Matrix, MatrixRow, POINTS_MAX, ROWS_MAX, SearchError, Searcher, Series, TOP_MAX, Top,
-    Window,
+    Count, Cursor, Figures, LINES_MAX, Limits, Matrix, MatrixRow, POINTS_MAX, ROWS_MAX, SearchError, Searcher, Series,
+    TOP_MAX, Top, Window,
 };

@@ -8,10 +8,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use domain::base::iana::{Class, Rtype};
 use domain::base::opt::AllOptData;
 use domain::base::{Message as Independent, MessageBuilder, Name, ParsedRecord};
-use domain::rdata::AllRecordData;
 use domain::dep::octseq::OctetsBuilder as _;
+use domain::rdata::AllRecordData;
 use socket2::{Domain, Socket, Type};
 use wire::code::Code;
+use wire::dso::Dso;
 use wire::kind;
 use wire::message::{Builder, Message, Section};
 use wire::name::Folded;
@@ -222,16 +223,15 @@ pub fn ask(from: IpAddr, target: SocketAddr, ask: &Ask) -> Result<Option<Got>, S
 /// Sends a message as told and reads the reply.
 pub fn exchange(from: IpAddr, target: SocketAddr, mut message: Vec<u8>, how: &How) -> Result<Got, String> {
     let request = how.sign(&mut message);
-    let reply =
-        if how.tcp { over_tcp(from, target, &message) } else { over_udp(from, target, &message, REPLY_WITHIN) };
+    let reply = if how.tcp { over_tcp(from, target, &message) } else { over_udp(from, target, &message, REPLY_WITHIN) };
     let reply = reply.map_err(|error| format!("no reply: {error}"))?;
     let mut got = got(&reply)?;
     got.signed = request.is_some_and(|mut request| match request.check(&reply, now_seconds()) {
         Ok(_) => true,
         // The server's word counts only when its signature held.
-        Err(ReplyFault::Told(_)) => Tsig::find(&reply)
-            .and_then(|at| Tsig::read(&reply, at).ok())
-            .is_some_and(|tsig| !tsig.mac.is_empty()),
+        Err(ReplyFault::Told(_)) => {
+            Tsig::find(&reply).and_then(|at| Tsig::read(&reply, at).ok()).is_some_and(|tsig| !tsig.mac.is_empty())
+        }
         Err(_) => false,
     });
     Ok(got)
@@ -358,7 +358,35 @@ fn take(stream: &mut TcpStream) -> std::io::Result<Vec<u8>> {
     Ok(reply)
 }
 
+/// A DSO reply has TLVs where the other library looks for records.
+fn got_dso(dso: &Dso<'_>) -> Got {
+    let rcode = u16::from(dso.rcode);
+    Got {
+        code: Code::derive(Some(rcode), None, None).unwrap(),
+        header: rcode,
+        place: "header",
+        question: String::new(),
+        answer: dso.tlvs.iter().map(|tlv| tlv.kind.to_string()).collect::<Vec<_>>().join(" "),
+        ttl: None,
+        ede: Vec::new(),
+        edns: false,
+        truncated: false,
+        authoritative: false,
+        signed: false,
+        tsig_other: 0,
+        cookie: Vec::new(),
+        nsid: String::new(),
+        records: 0,
+        messages: 1,
+    }
+}
+
 pub fn got(reply: &[u8]) -> Result<Got, String> {
+    if wire::dso::is_dso(reply)
+        && let Ok(dso) = Dso::read(reply)
+    {
+        return Ok(got_dso(&dso));
+    }
     let message = Independent::from_slice(reply).map_err(|_| "the reply has no header".to_owned())?;
     let unreadable = |error: domain::base::wire::ParseError| format!("the reply cannot be read: {error}");
     let opt = message.opt();

@@ -23,6 +23,10 @@ use super::{address, lines};
 const SECRET: &[u8] = b"a secret of sixty-four octets for each and every algorithm there";
 /// Class of prerequisites and updates that name what is not there or is to go (RFC 2136 §2.4, §2.5).
 const NONE: u16 = 254;
+/// TYPE of the record with a Diffie-Hellman value (RFC 2539).
+const KEY: u16 = 25;
+/// A value of 1 in the first well-known group: whoever takes it shares no secret.
+const BAD_PUBLIC: &[u8] = &[2, 0, 3, 2, 0, 1, 1, 0, 0, 0, 1, 1];
 /// ID of every message.
 const ID: u16 = 0x4e58;
 
@@ -49,7 +53,8 @@ pub fn configuration(text: &str, state: &Path) -> String {
             ["key", name, ref more @ ..] => {
                 let algorithm = more.first().copied().unwrap_or("hmac-sha256");
                 let secret = BASE64_STANDARD.encode(SECRET);
-                let _ = writeln!(file, "[[key]]\nname = \"{name}\"\nalgorithm = \"{algorithm}\"\nsecret = \"{secret}\"");
+                let _ =
+                    writeln!(file, "[[key]]\nname = \"{name}\"\nalgorithm = \"{algorithm}\"\nsecret = \"{secret}\"");
                 if let Some(least) = more.get(1) {
                     let _ = writeln!(file, "{}", least.replace('=', " = "));
                 }
@@ -80,7 +85,8 @@ pub fn configuration(text: &str, state: &Path) -> String {
         }
     };
     for (origin, records) in zones {
-        let records: Vec<String> = records.iter().filter(|record| !record.is_empty()).map(|line| quoted(line)).collect();
+        let records: Vec<String> =
+            records.iter().filter(|record| !record.is_empty()).map(|line| quoted(line)).collect();
         let _ = writeln!(file, "[[zone]]\nname = \"{origin}\"\nrecords = [{}]", records.join(", "));
         grants(&mut file, origin);
     }
@@ -88,7 +94,8 @@ pub fn configuration(text: &str, state: &Path) -> String {
         match words[..] {
             ["broken", origin] => {
                 let path = state.join(format!("{origin}.zone"));
-                std::fs::write(&path, "@ 300 SOA ns hostmaster 1 3600 600 86400 60\n@ 300 NS ns\nns A 192.0.2.999\n").unwrap();
+                std::fs::write(&path, "@ 300 SOA ns hostmaster 1 3600 600 86400 60\n@ 300 NS ns\nns A 192.0.2.999\n")
+                    .unwrap();
                 let _ = writeln!(file, "[[zone]]\nname = \"{origin}\"\nfile = \"{}\"", path.display());
             }
             ["mirror", origin, ref primary @ ..] => {
@@ -128,9 +135,10 @@ pub fn play(
             message.question(name(zone, None)?.name(), kind::SOA, kind::CLASS_IN);
             client::exchange(address(from)?, target, message.finish(), &how)
         }
-        ["tkey", from, mode, key, algorithm] => {
+        ["tkey", from, mode, key, algorithm, ref public @ ..] => {
             let mode = mode.parse().map_err(|_| format!("\"{mode}\" is no mode"))?;
-            client::exchange(address(from)?, target, tkey(mode, key, algorithm)?, &how)
+            let message = tkey(mode, key, algorithm, *public == ["bad-public"])?;
+            client::exchange(address(from)?, target, message, &how)
         }
         ["dso", from, ref tlvs @ ..] => {
             let tlvs: Option<Vec<(u16, Vec<u8>)>> = tlvs.iter().map(|text| tlv(text)).collect();
@@ -180,8 +188,9 @@ fn update(zone: &str, clauses: &[&str]) -> Result<Vec<u8>, String> {
     let empty = |owner, rtype, class| Record { owner, rtype, class, ttl: 0, rdata: Box::default() };
     let owner = |text: &str| name(text, Some(zone));
     let data = |text: &str, ttl: u32, words: &[&str]| -> Result<Record, String> {
-        let line = format!("{text} {ttl} {}", words.join(" "));
-        let records = zone::file::records(&line, &name(zone, None)?, 0).map_err(|faults| faults[0].to_string())?;
+        // Written out whole: what lies outside the zone is for the server to refuse.
+        let line = format!("{}. {ttl} {}", owner(text)?, words.join(" "));
+        let records = zone::file::records(&line, &Folded::root(), 0).map_err(|faults| faults[0].to_string())?;
         records.into_iter().next().ok_or_else(|| format!("\"{line}\" is no record"))
     };
     for clause in clauses.split(|word| *word == ";") {
@@ -213,7 +222,7 @@ fn update(zone: &str, clauses: &[&str]) -> Result<Vec<u8>, String> {
     Ok(message.finish())
 }
 
-fn tkey(mode: u16, key: &str, algorithm: &str) -> Result<Vec<u8>, String> {
+fn tkey(mode: u16, key: &str, algorithm: &str, bad_public: bool) -> Result<Vec<u8>, String> {
     let key = name(key, None)?;
     let now = u32::try_from(sys::clock::wall_micros() / 1_000_000).unwrap();
     let data = Tkey {
@@ -228,6 +237,9 @@ fn tkey(mode: u16, key: &str, algorithm: &str) -> Result<Vec<u8>, String> {
     let mut message = Builder::new(ID, 0, usize::MAX);
     message.question(key.name(), kind::TKEY, kind::CLASS_ANY);
     assert!(message.parts(Section::Additional, key.name(), kind::TKEY, kind::CLASS_ANY, 0, &data.rdata()));
+    if bad_public {
+        assert!(message.parts(Section::Additional, key.name(), KEY, kind::CLASS_IN, 0, BAD_PUBLIC));
+    }
     Ok(message.finish())
 }
 

@@ -69,9 +69,9 @@ pub fn free_address() -> SocketAddr {
 
 impl Server {
     /// Starts it and waits until it answers anything at all.
-    pub fn start(kind: Kind, part: &Part<'_>) -> Server {
+    pub fn start(kind: Kind, part: &Part<'_>, address: SocketAddr) -> Server {
         let folder = tempfile::tempdir().unwrap();
-        let address = free_address();
+        fs::create_dir(folder.path().join("db")).unwrap();
         let config = folder.path().join("conf");
         if let Part::Primary { records, .. } = part {
             fs::write(folder.path().join("home.zone"), records).unwrap();
