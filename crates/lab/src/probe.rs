@@ -11,10 +11,12 @@ mod ask;
 mod cases;
 mod ground;
 mod judge;
+mod make;
 mod prober;
 mod report;
 mod seen;
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -36,6 +38,8 @@ use ground::Ground;
 pub const SERVFAIL_NAMES: [&str; 2] = ["dnssec-failed.org", "broken.example"];
 /// Names tried for SERVFAIL, at most.
 pub const SERVFAIL_NAMES_MAX: usize = 8;
+/// How many times longer a failing lookup is waited for.
+const SERVFAIL_PATIENCE: u32 = 4;
 
 /// Whom to probe, and with what.
 #[derive(Clone)]
@@ -127,7 +131,7 @@ async fn probe(ground: &Ground<'_>, case: &'static Case, transport: Transport) -
     // More than one way to provoke a code: the first that does is told, else the last.
     for ask in asks {
         let (seen, verdict, note) = match case.aim {
-            Some(aim) => match ask::exchange(ground.settings, transport, &ask.bytes).await? {
+            Some(aim) => match ask::exchange(&patient(ground.settings, aim), transport, &ask.bytes).await? {
                 ask::Heard::Reply(reply) => judge::judge(case, aim, ask, &reply),
                 ask::Heard::Nothing(why) => (None, Verdict::NoReply, why),
             },
@@ -145,6 +149,15 @@ async fn probe(ground: &Ground<'_>, case: &'static Case, transport: Transport) -
         }
     }
     Ok(last)
+}
+
+/// A server takes its time before it believes that a lookup has failed.
+fn patient(settings: &Settings, aim: Code) -> Cow<'_, Settings> {
+    if aim != Code::SERVFAIL {
+        return Cow::Borrowed(settings);
+    }
+    let patience = settings.patience.saturating_mul(SERVFAIL_PATIENCE);
+    Cow::Owned(Settings { patience, attempts: 1, ..settings.clone() })
 }
 
 #[cfg(test)]

@@ -83,7 +83,7 @@ pub(crate) fn demo(args: &DemoArgs) -> anyhow::Result<()> {
     let told = format!(
         "The Internet of this demo begins at {root} (dig @{} -p {} . NS); {clients} clients ask {} times a second.\n  \
          Every return code keeps appearing; to provoke them yourself:\n  \
-         nameward lab probe {target} --zone {PROBE_ZONE} --key-file {}\n  \
+         nameward lab probe {target} --zone {PROBE_ZONE} --key-file {} --servfail-name {UNLOADED_ZONE} --dname {PROBE_DNAME}\n  \
          Ctrl-C ends it and leaves nothing behind.",
         root.ip(),
         root.port(),

@@ -36,15 +36,17 @@ pub(crate) enum LabCommand {
 }
 
 const PROBE_HELP: &str = "\
-Without zone and key, the codes of UPDATE and most of TSIG are skipped. Nothing is changed on the server: updates carry
-prerequisites only or delete what does not exist, and no key is made or deleted.
+Without zone and key, the codes of UPDATE and most of TSIG are skipped.
+Nothing is changed on the server: updates carry prerequisites only or delete
+what does not exist, and no key is made or deleted.
 
 Examples:
   nameward lab probe 192.0.2.53
   nameward lab probe ns1.example.net --zone home.example --key-file ddns.key
   nameward lab probe 127.0.0.1:5353 --only BADCOOKIE,BADVERS --transport udp --json
 
-Exit status: 0 all right or permitted, 1 something wrong or unanswered, 2 said wrongly, 3 no reply at all.";
+Exit status: 0 all right or permitted, 1 something wrong or unanswered,
+2 said wrongly, 3 no reply at all.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ProbeArgs {

@@ -139,7 +139,6 @@ impl Settle<'_> {
     }
 
     /// Keys first: the other sections name them.
-    #[expect(clippy::type_complexity, reason = "three sections, each right or wrong by itself")]
     pub(super) fn authority(
         &mut self,
         keys: Vec<file::Key>,

@@ -202,6 +202,14 @@ fn syntax_fault(text: &str, error: &toml::de::Error) -> Fault {
     Fault { line, message: format!("unknown key \"{key}\"; known here: {}", known.join(", ")), suggestion }
 }
 
+/// The section about listening.
+struct Listening {
+    dns: Option<Vec<std::net::SocketAddr>>,
+    threads: usize,
+    udp_size: u16,
+    nsid: String,
+}
+
 pub(super) struct Settle<'t> {
     text: &'t str,
     faults: Vec<Fault>,
@@ -256,7 +264,7 @@ impl Settle<'_> {
 
     fn config(&mut self, file: File, state: &Path) -> Option<Config> {
         let state = self.text("state", file.state, &state.to_string_lossy(), path);
-        let (listen_dns, threads, udp_size, nsid) = self.listen(file.listen);
+        let listening = self.listen(file.listen);
         let cache = self.cache(file.cache);
         let block = self.block(file.block);
         let clients = self.one(
@@ -278,11 +286,12 @@ impl Settle<'_> {
         let lists = self.lists(file.list);
         let cookies = self.cookies(file.cookies);
         let (keys, tkey, zones) = self.authority(file.key, file.tkey, file.zone);
+        let listening = listening?;
         Some(Config {
             state: state?,
-            listen_dns: listen_dns?,
-            threads: threads?,
-            udp_size: udp_size?,
+            listen_dns: listening.dns,
+            threads: listening.threads,
+            udp_size: listening.udp_size,
             upstreams: upstreams.into_iter().collect::<Option<_>>()?,
             cache: cache?,
             lists: lists?,
@@ -290,7 +299,7 @@ impl Settle<'_> {
             clients: clients?,
             log: log?,
             web_listen: web_listen?,
-            nsid: nsid?,
+            nsid: listening.nsid,
             cookies: cookies?,
             tkey: tkey?,
             keys: keys?,
@@ -299,10 +308,7 @@ impl Settle<'_> {
         })
     }
 
-    fn listen(
-        &mut self,
-        section: file::Listen,
-    ) -> (Option<Option<Vec<std::net::SocketAddr>>>, Option<usize>, Option<u16>, Option<String>) {
+    fn listen(&mut self, section: file::Listen) -> Option<Listening> {
         let dns = self.one("listen.dns", section.dns, Vec::new(), |addresses: &Vec<String>| {
             let read = |text: &String| values::socket(text, 53).map_err(|message| (message, None));
             let addresses = addresses.iter().map(read).collect::<Result<Vec<_>, _>>()?;
@@ -318,7 +324,7 @@ impl Settle<'_> {
             ..=NSID_LEN_MAX => Ok(text.to_owned()),
             len => Err(format!("{len} octets, at most {NSID_LEN_MAX}")),
         });
-        (dns, threads, udp_size, nsid)
+        Some(Listening { dns: dns?, threads: threads?, udp_size: udp_size?, nsid: nsid? })
     }
 
     fn upstream(&mut self, index: usize, section: file::Upstream) -> Option<UpstreamGroup> {
