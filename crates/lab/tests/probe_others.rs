@@ -58,6 +58,13 @@ fn free_port() -> u16 {
     }
 }
 
+/// A machine without the program skips the test, but not in CI, which installs it.
+fn skip<T>(why: &str) -> Option<T> {
+    assert!(std::env::var_os("CI").is_none(), "{why}");
+    eprintln!("skipped: {why}");
+    None
+}
+
 /// Starts a server and waits until it says that it is up. `None` when it is not installed.
 fn start(program: &str, ready: &str, prepare: impl Fn(&Path, u16) -> Option<Vec<String>>) -> Option<Server> {
     for _ in 0..8 {
@@ -67,8 +74,7 @@ fn start(program: &str, ready: &str, prepare: impl Fn(&Path, u16) -> Option<Vec<
         let arguments = prepare(folder.path(), port)?;
         let spawned = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
         let Ok(mut process) = spawned else {
-            eprintln!("skipped: {program} is not installed");
-            return None;
+            return skip(&format!("{program} is not installed"));
         };
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut told = Vec::new();
@@ -97,11 +103,13 @@ fn bind() -> Option<Server> {
             .args(["-K", &at.to_string(), "-T", "KEY", "-a", "DH", "-b", "1024", "-n", "HOST", "tkey.example"])
             .output();
         let Ok(made) = made else {
-            eprintln!("skipped: dnssec-keygen is not installed");
-            return None;
+            return skip("dnssec-keygen is not installed");
         };
         let made = String::from_utf8(made.stdout).unwrap();
-        let (_, tag) = made.trim().rsplit_once('+').expect("the name of the key");
+        let Some((_, tag)) = made.trim().rsplit_once('+') else {
+            eprintln!("skipped: this BIND knows no Diffie-Hellman keys (9.18 was the last that did)");
+            return None;
+        };
         let tag: u16 = tag.parse().unwrap();
         let text = format!(
             r#"

@@ -45,8 +45,8 @@ Examples:
   nameward lab probe ns1.example.net --zone home.example --key-file ddns.key
   nameward lab probe 127.0.0.1:5353 --only BADCOOKIE,BADVERS --transport udp --json
 
-Exit status: 0 all right or permitted, 1 something wrong or unanswered,
-2 said wrongly, 3 no reply at all.";
+Exit status: 0 nothing wrong (right, permitted, not offered, skipped),
+1 something wrong or unanswered, 2 said wrongly, 3 no reply at all.";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct ProbeArgs {

@@ -115,7 +115,7 @@ impl Status {
         for zone in zones {
             let part = || format!("zone {}", zone.name);
             if let Some(why) = &zone.unavailable {
-                notes.push(note("fail", part(), format!("not in service: {why}")));
+                notes.push(note("warn", part(), format!("not in service: {why}")));
             }
             // What keeps a zone out of service was said just now.
             for text in [&zone.fault, &zone.torn].into_iter().flatten() {

@@ -5,7 +5,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Seek, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -117,7 +117,7 @@ impl JournalFile {
         let folder = self.path.parent().unwrap_or(Path::new("."));
         fs::create_dir_all(folder)?;
         let part = part_path(&self.path);
-        let file = File::options().read(true).write(true).create(true).truncate(true).open(&part)?;
+        let file = File::options().read(true).write(true).create(true).truncate(true).mode(0o600).open(&part)?;
         let written = (|| {
             let mut out = BufWriter::new(&file);
             begin_to(base, fingerprint, &mut out)?;

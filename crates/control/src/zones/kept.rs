@@ -417,8 +417,18 @@ fn open_copy(opened: &mut Opened, settings: &ZoneSettings, kept: Option<Loaded>,
     }
 }
 
+/// Not in service, for this reason.
 pub(crate) fn unavailable(ede: u16, why: &str) -> State {
-    State::Unavailable { ede, why: why.into() }
+    State::Unavailable { ede, why: for_clients(why).into() }
+}
+
+/// Clients are told why, but not where our files lie: only the last part of a path stays.
+pub(crate) fn for_clients(why: &str) -> String {
+    let short = |word: &str| match word.strip_prefix('/').and_then(|path| path.rsplit('/').next()) {
+        Some(last) if !last.is_empty() => last.to_owned(),
+        _ => word.to_owned(),
+    };
+    why.split(' ').map(short).collect::<Vec<_>>().join(" ")
 }
 
 fn loaded(loaded: Loaded) -> State {

@@ -17,7 +17,7 @@ use zone::delta::serial_after;
 use zone::transfer::Brought;
 use zone::{Delta, Held, Keeper, Role, State, Zone};
 
-use super::kept::{Kept, unavailable};
+use super::kept::{Kept, for_clients, unavailable};
 use super::settings::{ZoneSettings, ZoneSource, ZonesError, check};
 use super::source::EDE_INVALID_DATA;
 use super::{exchange, herald, secondary};
@@ -388,12 +388,16 @@ impl Keeper for Registrar {
 
 fn status(kept: &Kept) -> ZoneStatus {
     let settings = kept.settings();
-    let (serial, records, unavailable) = match &**kept.held.state() {
-        State::Loaded(loaded) => (loaded.zone.serial(), loaded.zone.record_count(), None),
-        State::Unavailable { why, .. } => (None, 0, Some(why.to_string())),
-    };
     let journal_bytes = kept.journal_len();
     let facts = lock(&kept.facts);
+    let (serial, records, unavailable) = match &**kept.held.state() {
+        State::Loaded(loaded) => (loaded.zone.serial(), loaded.zone.record_count(), None),
+        State::Unavailable { why, .. } => {
+            // The operator may know where the file lies.
+            let whole = facts.fault.as_ref().filter(|fault| for_clients(fault) == **why);
+            (None, 0, Some(whole.cloned().unwrap_or_else(|| why.to_string())))
+        }
+    };
     let is_secondary = kept.held.role() == Role::Secondary;
     let heard = facts.heard.iter().map(|(address, (at, told))| Heard {
         address: *address,

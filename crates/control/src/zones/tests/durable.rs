@@ -306,3 +306,14 @@ fn nothing_acknowledged_is_missing_after_a_kill() {
         last = serial;
     }
 }
+
+#[test]
+fn clients_are_not_told_where_files_lie() {
+    for (why, told) in [
+        ("cannot read /etc/nameward/home.zone: No such file", "cannot read home.zone: No such file"),
+        ("/srv/zones/a.zone:7: no address; /srv/b.zone:1: no SOA", "a.zone:7: no address; b.zone:1: no SOA"),
+        ("home.zone:7: not an A or / record", "home.zone:7: not an A or / record"),
+    ] {
+        assert_eq!(crate::zones::kept::for_clients(why), told);
+    }
+}
