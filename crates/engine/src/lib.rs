@@ -31,7 +31,7 @@ pub use authority::{Access, Authority, Grant, Names, TkeySettings, Who};
 pub use cookies::{CookieMode, CookieSettings};
 pub use event::{Event, Sink, Transport};
 pub use exit::{Now, Source};
-pub use operate::{Operated, Operating, operate};
+pub use operate::{More, Operated, Operating, operate};
 pub use pursue::{Late, Pursuit, pursue};
 pub use session::{Aborted, Session, SessionSettings};
 pub use shared::{Random, Settings, Shared};

@@ -37,12 +37,16 @@ pub struct Operating {
     pub(crate) now: Now,
 }
 
+/// The further messages of a transfer, one a call, until there are none; each is signed at the time told. A long transfer would
+/// else end outside of the clients' fudge.
+pub type More = Box<dyn FnMut(Now) -> Option<Vec<u8>> + Send>;
+
 /// What became of it.
 pub struct Operated {
     /// The first reply (empty when nothing is to be sent) and the event.
     pub late: Late,
     /// Further messages of a transfer, in order, for the same connection.
-    pub more: Option<Box<dyn Iterator<Item = Vec<u8>> + Send>>,
+    pub more: Option<More>,
 }
 
 /// Does it. Waits for lookups and for changes to be kept; must be polled on a tokio runtime.

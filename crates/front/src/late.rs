@@ -4,7 +4,7 @@ use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use engine::{Desk, Late, Now, Operated, Operating, Pursuit, Shared, Sink};
+use engine::{Desk, Late, More, Now, Operated, Operating, Pursuit, Shared, Sink};
 use tokio::runtime::Handle;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -15,9 +15,6 @@ const DESKS: usize = 4;
 
 /// Why a query that found all places taken gets no lookup; its extended error says so.
 pub(crate) const OVERFLOW: &str = "too many queries are waiting";
-
-/// Further messages of a transfer, made one by one as they are taken.
-pub(crate) type More = Box<dyn Iterator<Item = Vec<u8>> + Send>;
 
 /// What all listeners share.
 pub(crate) struct Office {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use engine::{Outcome, Session, Source, Transport};
+use engine::{More, Outcome, Session, Source, Transport};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -19,7 +19,7 @@ use tokio::sync::{Semaphore, mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::figures::count;
-use crate::late::{More, OVERFLOW, Office, now};
+use crate::late::{OVERFLOW, Office, now};
 use crate::settings::TcpSettings;
 
 /// Octets read from a connection at a time.
@@ -319,7 +319,11 @@ async fn read_message(reader: &mut BufReader<OwnedReadHalf>, message: &mut Vec<u
 
 /// Hands the messages of one operation to the writer, each when there is room for it; ends early when the connection is gone.
 async fn send_all(first: Vec<u8>, more: Option<More>, outbox: &mpsc::Sender<Vec<u8>>) {
-    for message in std::iter::once(first).chain(more.into_iter().flatten()) {
+    if outbox.send(first).await.is_err() {
+        return;
+    }
+    let Some(mut more) = more else { return };
+    while let Some(message) = more(now()) {
         if outbox.send(message).await.is_err() {
             return;
         }

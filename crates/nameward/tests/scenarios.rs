@@ -43,6 +43,7 @@ scenarios! {
     block_lists = "block-lists";
     the_cache = "cache";
     a_cname_to_a_blocked_name = "cname-to-a-blocked-name";
+    codes_over_tcp = "codes-over-tcp";
     cookies = "cookies";
     cookies_required = "cookies-required";
     keys_by_tkey = "keys-by-tkey";

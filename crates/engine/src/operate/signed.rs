@@ -9,13 +9,13 @@ use wire::reply::MESSAGE_LEN_MAX;
 use wire::tsig::{self, Algorithm, Checked, Key, Keys, Signer, Tsig};
 use wire::view::{Arrival, HEADER_LEN, Reason, flag, read};
 
-use super::{Errand, MadeKeys, Operated};
+use super::{Errand, MadeKeys, Operated, unix_seconds};
 use crate::answer::{Desk, Outcome as Step};
 use crate::authority::Authority;
-use crate::exit::{replied, size_max, turn_away};
+use crate::exit::{Now, replied, size_max, turn_away};
 use crate::pursue::{Late, pursue};
 
-/// Signs replies, all at the time the request came.
+/// Signs replies, at the time the request came unless told another.
 pub(crate) struct Pen {
     signer: Signer,
     seconds: u64,
@@ -25,6 +25,11 @@ impl Pen {
     /// Octets a signature adds.
     pub(crate) fn len(&self) -> usize {
         self.signer.len()
+    }
+
+    /// Time goes on while a transfer is sent.
+    pub(crate) fn at(&mut self, now: Now) {
+        self.seconds = unix_seconds(now);
     }
 
     pub(crate) fn sign(&mut self, reply: &mut Vec<u8>) {

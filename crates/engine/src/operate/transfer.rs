@@ -15,6 +15,7 @@ use zone::transfer::Messages;
 use super::notify::serial;
 use super::signed::Pen;
 use super::{Denied, Errand, Operated};
+use crate::exit::Now;
 
 type Records = Box<dyn Iterator<Item = Record> + Send>;
 
@@ -77,7 +78,7 @@ pub(super) fn run(errand: &Errand<'_>, pen: &mut Option<Pen>) -> Result<Operated
     let first = stream.close(spelled(errand, name, first));
     let mut done = errand.reply(first, Code::NOERROR, &line);
     done.late.sent = Some(sent);
-    done.more = Some(Box::new(stream));
+    done.more = Some(Box::new(move |now| stream.next(now)));
     Ok(done)
 }
 
@@ -143,13 +144,14 @@ impl Stream {
     }
 }
 
-impl Iterator for Stream {
-    type Item = Vec<u8>;
-
-    fn next(&mut self) -> Option<Vec<u8>> {
+impl Stream {
+    fn next(&mut self, now: Now) -> Option<Vec<u8>> {
         // A record that fits into no message ends the transfer without its last SOA, so that the client does not take it for
         // whole.
         let message = self.messages.next()?.ok()?;
+        if let Some(pen) = &mut self.pen {
+            pen.at(now);
+        }
         Some(self.close(message))
     }
 }

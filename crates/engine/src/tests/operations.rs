@@ -236,7 +236,10 @@ impl World {
             Outcome::Operate(operating) => {
                 let done = self.runtime.block_on(crate::operate(&self.shared, *operating));
                 reply.clone_from(&done.late.reply);
-                more.extend(done.more.into_iter().flatten());
+                let mut next = done.more.unwrap_or_else(|| Box::new(|_| None));
+                while let Some(message) = next(later(now, more.len())) {
+                    more.push(message);
+                }
                 self.desk.offer(done.late, now);
             }
             Outcome::Reply => self.desk.close(now),
@@ -543,12 +546,23 @@ fn who_may_transfer_what() {
     ]);
 }
 
+/// Seconds between two messages of a transfer: after a few the fudge of the first is over.
+const PACE_SECONDS: u64 = 100;
+
+/// When the message after so many others is taken.
+fn later(now: Now, taken: usize) -> Now {
+    let micros = (taken as u64 + 1) * PACE_SECONDS * 1_000_000;
+    Now { wall_micros: now.wall_micros + micros as i64, monotonic_micros: now.monotonic_micros + micros }
+}
+
 /// All records of a transfer, each message checked against the chain.
 fn transferred(mut got: Got) -> Vec<Record> {
     let mut messages = vec![got.reply.clone()];
     if let Some(request) = &mut got.request {
-        let rest = got.more.iter().map(|message| request.check(message, START_SECONDS).expect("chained"));
-        messages.extend(rest.collect::<Vec<_>>());
+        for (index, message) in got.more.iter().enumerate() {
+            let seconds = START_SECONDS + PACE_SECONDS * (index as u64 + 1);
+            messages.push(request.check(message, seconds).expect("chained, and signed at its own time"));
+        }
         request.finish().unwrap();
     } else {
         messages.extend(got.more.iter().cloned());
