@@ -9,7 +9,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -46,18 +46,6 @@ impl Drop for Server {
     }
 }
 
-/// A port of loopback that is free for UDP and TCP. Another process may take it before the server does; then the server
-/// does not come up and the next is tried.
-fn free_port() -> u16 {
-    loop {
-        let tcp = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let port = tcp.local_addr().unwrap().port();
-        if UdpSocket::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
-            return port;
-        }
-    }
-}
-
 /// A machine without the program skips the test, but not in CI, which installs it.
 fn skip<T>(why: &str) -> Option<T> {
     assert!(std::env::var_os("CI").is_none(), "{why}");
@@ -70,12 +58,13 @@ fn start(program: &str, ready: &str, prepare: impl Fn(&Path, u16) -> Option<Vec<
     for _ in 0..8 {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("probe.example.zone"), ZONE).unwrap();
-        let port = free_port();
+        let port = testkit::free_address().port();
         let arguments = prepare(folder.path(), port)?;
-        let spawned = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
-        let Ok(mut process) = spawned else {
+        let Some(copy) = testkit::copied(program, folder.path()) else {
             return skip(&format!("{program} is not installed"));
         };
+        let mut process =
+            Command::new(copy).args(arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut lines = BufReader::new(process.stderr.take().unwrap()).lines().map_while(Result::ok);
         let mut told = Vec::new();
         let is_up = lines.by_ref().any(|line| {
@@ -272,7 +261,7 @@ async fn knot_shows_no_code_of_tkey() {
 /// Nobody is there: every probe says so, and the whole run does.
 #[tokio::test]
 async fn nobody_answers() {
-    let server = (Ipv4Addr::LOCALHOST, free_port()).into();
+    let server = testkit::free_address();
     let patience = std::time::Duration::from_millis(200);
     let settings = probe::Settings { patience, attempts: 1, only: vec![Code::FORMERR], ..probe::Settings::new(server) };
     let report = probe::run(&settings).await.unwrap();

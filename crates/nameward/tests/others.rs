@@ -12,7 +12,8 @@ use std::process::{Command, Output, Stdio};
 use std::time::Instant;
 
 use scenario::Theatre;
-use servers::{Kind, PATIENCE, Part, SECRET, Server, free_address};
+use servers::{Kind, PATIENCE, Part, SECRET, Server};
+use testkit::free_address;
 
 fn told(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))

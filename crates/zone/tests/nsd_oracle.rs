@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -79,7 +79,7 @@ fn installed(program: &str, argument: &str) -> bool {
 
 /// Starts NSD with the zone file; waits until it says that it serves.
 fn start(folder: &Path, zone_file: &str) -> (Server, u16) {
-    let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+    let port = testkit::free_address().port();
     let at = folder.display();
     let config = format!(
         "server:

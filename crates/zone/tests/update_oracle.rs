@@ -9,7 +9,7 @@
 mod testing;
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -80,12 +80,12 @@ const PATIENCE: Duration = Duration::from_secs(20);
 impl Named {
     /// `None` where BIND is not installed.
     fn start(test: &str) -> Option<Named> {
-        let program = ["/usr/sbin/named", "/usr/local/sbin/named"].into_iter().find(|path| Path::new(path).exists())?;
         // Free when asked; should another take it in between, named ends and another port is tried.
         for _ in 0..5 {
-            let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+            let port = testkit::free_address().port();
             let folder = std::env::temp_dir().join(format!("zone-oracle-{test}-{}-{port}", std::process::id()));
             std::fs::create_dir_all(&folder).unwrap();
+            let program = testkit::copied("named", &folder)?;
             std::fs::write(folder.join("zone"), zone_file()).unwrap();
             std::fs::write(folder.join("named.conf"), Self::configuration(&folder, port)).unwrap();
             let process = Command::new(program)
@@ -121,7 +121,8 @@ impl Named {
         )
     }
 
-    /// Waits until it answers for the zone; `false` when it ended instead.
+    /// Waits until it answers for the zone; `false` when it ended instead, or came up without its address: then somebody else
+    /// answers there.
     fn is_up(&mut self) -> bool {
         let end = Instant::now() + PATIENCE;
         let mut builder = Builder::new(1, 0, 512);
@@ -136,7 +137,8 @@ impl Named {
             if let Ok(len) = socket.recv(&mut reply)
                 && Message::read(&reply[..len]).is_ok_and(|reply| reply.rcode() == 0)
             {
-                return true;
+                let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();
+                return !log.contains("address in use");
             }
         }
         let log = std::fs::read_to_string(self.folder.join("log")).unwrap_or_default();

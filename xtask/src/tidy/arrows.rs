@@ -9,6 +9,7 @@ use super::{Faults, Tree};
 /// Floor of every room. Rooms of one floor do not know each other.
 const FLOORS: &[(&str, u8)] = &[
     ("sys", 0),
+    ("testkit", 0),
     ("wire", 1),
     ("telemetry", 1),
     ("event", 1),

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, UdpSocket};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -43,27 +43,8 @@ impl Kind {
         }
     }
 
-    /// Where the program lies: servers may be outside of a user's path.
-    fn path(self) -> Option<String> {
-        let mut folders: Vec<String> =
-            std::env::var("PATH").unwrap_or_default().split(':').map(str::to_owned).collect();
-        folders.push("/usr/sbin".to_owned());
-        folders.iter().map(|folder| format!("{folder}/{}", self.program())).find(|path| Path::new(path).is_file())
-    }
-
     pub fn installed(self) -> bool {
-        self.path().is_some()
-    }
-}
-
-/// A port free for UDP and TCP.
-pub fn free_address() -> SocketAddr {
-    loop {
-        let tcp = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = tcp.local_addr().unwrap();
-        if UdpSocket::bind(address).is_ok() {
-            return address;
-        }
+        testkit::installed(self.program()).is_some()
     }
 }
 
@@ -78,7 +59,7 @@ impl Server {
         }
         fs::write(&config, text(kind, part, address, folder.path())).unwrap();
         let log = fs::File::create(folder.path().join("log")).unwrap();
-        let mut command = Command::new(kind.path().unwrap());
+        let mut command = Command::new(testkit::copied(kind.program(), folder.path()).unwrap());
         match kind {
             Kind::Named => command.args(["-g", "-c"]).arg(&config),
             Kind::Knotd => command.arg("-c").arg(&config),
@@ -92,7 +73,7 @@ impl Server {
             .spawn()
             .unwrap();
         let server = Server { kind, address, child, folder };
-        server.wait("answers", |server| server.dig(&["home.example", "SOA"]).contains("status:"));
+        server.wait("answered", |server| server.dig(&["home.example", "SOA"]).contains("status:"));
         server
     }
 
