@@ -200,7 +200,7 @@ impl Exchange<'_> {
                         Ok(reply) => return Ok(reply),
                         Err(fault) => why = fault,
                     },
-                    // Nobody listens there, for now.
+                    // A closed port is told at once; the next attempt may find it open.
                     Ok(Err(error)) => why = error.to_string(),
                     Err(_) => break,
                 }

@@ -262,7 +262,7 @@ fn zones_come_and_go() {
 
 /// Run again as a child by the test below: updates until it is killed, and says each serial once it was acknowledged.
 #[test]
-#[ignore = "a child of another test"]
+#[ignore = "not skipped: the kill -9 test runs it, in a process of its own"]
 fn updates_until_killed() {
     let Some(folder) = std::env::var_os(FOLDER) else { return };
     let settings = home(ZoneSource::Kept(String::new()));
