@@ -187,6 +187,12 @@ pub struct EventRow {
     pub query_size: u16,
     /// Bytes of the reply.
     pub reply_size: u16,
+    /// Whose query it was.
+    #[serde(default)]
+    pub tenant: Option<String>,
+    /// The server that answered, or what the event was imported from.
+    #[serde(default)]
+    pub node: Option<String>,
 }
 
 /// One extended DNS error.

@@ -200,6 +200,8 @@ pub(crate) fn arrival(bytes: &[u8], source: Source, now: Now, ede: Arc<[Ede]>) -
         latency_micros: 0,
         query_size: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
         reply_size: 0,
+        tenant: None,
+        node: None,
     }
 }
 

@@ -45,6 +45,11 @@ pub fn column_about(column: &str) -> &'static str {
             "Name of the key the query was signed with (TSIG), or that TKEY speaks of; kept even when it was not accepted."
         }
         "update" => "Prerequisites and changes of an UPDATE in short.",
+        "tenant" => "Whose query it was, by the networks of the tenants; null for none.",
+        "node" => "The server that answered, or what the event was imported from.",
+        "domain_rev" => {
+            "`domain` from the root down, a dot after each label (`com.example.www.`): a name and all below it are one range."
+        }
         _ => "",
     }
 }

@@ -8,7 +8,7 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
-    ArrayRef, FixedSizeBinaryBuilder, ListBuilder, RecordBatch, StringBuilder, StringDictionaryBuilder,
+    ArrayRef, AsArray, FixedSizeBinaryBuilder, ListBuilder, RecordBatch, StringArray, StringBuilder, StringDictionaryBuilder,
     TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder, new_null_array,
 };
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, UInt16Type};
@@ -17,10 +17,10 @@ use crate::Event;
 use wire::code::Code;
 
 /// Version of the schema below, written into every file.
-pub const SCHEMA_VERSION: u32 = 2;
+pub const SCHEMA_VERSION: u32 = 3;
 
 /// Columns of each version of the schema, from version 1 on: each is the one before with columns added at its end.
-const COLUMNS: [usize; SCHEMA_VERSION as usize] = [33, 35];
+const COLUMNS: [usize; SCHEMA_VERSION as usize] = [33, 35, 38];
 
 /// Bytes of a stored client address.
 pub(crate) const ADDRESS_LEN: i32 = 16;
@@ -67,6 +67,9 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         // Plain text, not a dictionary as `list` and `upstream`: clients choose it, and 65,536 words are soon made up.
         maybe("key", DataType::Utf8),
         maybe("update", DataType::Utf8),
+        maybe("tenant", dictionary()),
+        maybe("node", dictionary()),
+        maybe("domain_rev", DataType::Utf8),
     ]))
 });
 
@@ -84,7 +87,7 @@ pub fn schema_of(version: u32) -> Option<SchemaRef> {
     Some(Arc::new(Schema::new(fields)))
 }
 
-/// A batch of any version in the present schema: columns that came later are empty. `None` when its columns are those of
+/// A batch of any version in the present schema: columns that came later are empty, `domain_rev` is made. `None` when its columns are those of
 /// no version.
 #[must_use]
 pub fn upgrade(batch: &RecordBatch) -> Option<RecordBatch> {
@@ -95,8 +98,19 @@ pub fn upgrade(batch: &RecordBatch) -> Option<RecordBatch> {
         return None;
     }
     let later = ours.iter().skip(found.fields().len());
-    let empty = later.map(|field| new_null_array(field.data_type(), batch.num_rows()));
-    RecordBatch::try_new(schema(), batch.columns().iter().cloned().chain(empty).collect()).ok()
+    let added = later.map(|field| match field.name().as_str() {
+        "domain_rev" => reversed_names(batch),
+        _ => new_null_array(field.data_type(), batch.num_rows()),
+    });
+    RecordBatch::try_new(schema(), batch.columns().iter().cloned().chain(added).collect()).ok()
+}
+
+fn reversed_names(batch: &RecordBatch) -> ArrayRef {
+    let names = batch.column_by_name("domain").and_then(|column| column.as_string_opt::<i32>());
+    match names {
+        Some(names) => Arc::new(names.iter().map(|name| name.map(reversed_domain)).collect::<StringArray>()),
+        None => new_null_array(&DataType::Utf8, batch.num_rows()),
+    }
 }
 
 /// The 16 bytes an address is stored as.
@@ -118,6 +132,36 @@ pub fn address_from_bytes(bytes: [u8; 16]) -> IpAddr {
 #[must_use]
 pub fn reg_domain(domain: &str) -> Option<&str> {
     psl::domain_str(domain)
+}
+
+/// A name from the root down, each label followed by a dot: `www.example.com` is `com.example.www.`, the root is empty.
+/// A name and everything below it are one range of such texts: all that begin with its own.
+#[must_use]
+pub fn reversed_domain(domain: &str) -> String {
+    let mut reversed = String::with_capacity(domain.len() + 1);
+    reverse_into(domain, &mut reversed);
+    reversed
+}
+
+/// Dots behind a backslash are part of a label (RFC 1035 §5.1).
+fn reverse_into(domain: &str, reversed: &mut String) {
+    let bytes = domain.as_bytes();
+    let mut end = bytes.len();
+    for at in (0..bytes.len()).rev() {
+        let escaped = bytes[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
+        if bytes[at] == b'.' && !escaped {
+            push_label(&domain[at + 1..end], reversed);
+            end = at;
+        }
+    }
+    push_label(&domain[..end], reversed);
+}
+
+fn push_label(label: &str, reversed: &mut String) {
+    if !label.is_empty() {
+        reversed.push_str(label);
+        reversed.push('.');
+    }
 }
 
 /// Collects events into columns.
@@ -159,6 +203,10 @@ pub struct Builder {
     reply_size: UInt16Builder,
     key: StringBuilder,
     update: StringBuilder,
+    tenant: StringDictionaryBuilder<UInt16Type>,
+    node: StringDictionaryBuilder<UInt16Type>,
+    domain_rev: StringBuilder,
+    reversed: String,
 }
 
 impl Builder {
@@ -203,6 +251,10 @@ impl Builder {
             reply_size: UInt16Builder::new(),
             key: StringBuilder::new(),
             update: StringBuilder::new(),
+            tenant: StringDictionaryBuilder::new(),
+            node: StringDictionaryBuilder::new(),
+            domain_rev: StringBuilder::new(),
+            reversed: String::new(),
         }
     }
 
@@ -269,6 +321,13 @@ impl Builder {
         self.reply_size.append_value(event.reply_size);
         self.key.append_option(event.key.as_deref());
         self.update.append_option(event.update.as_deref());
+        append_word(&mut self.tenant, event.tenant.as_deref());
+        append_word(&mut self.node, event.node.as_deref());
+        self.domain_rev.append_option(event.domain.as_deref().map(|domain| {
+            self.reversed.clear();
+            reverse_into(domain, &mut self.reversed);
+            self.reversed.as_str()
+        }));
     }
 
     /// Ends the batch and starts the next one, numbered on.
@@ -311,6 +370,9 @@ impl Builder {
             Arc::new(self.reply_size.finish()),
             Arc::new(self.key.finish()),
             Arc::new(self.update.finish()),
+            Arc::new(self.tenant.finish()),
+            Arc::new(self.node.finish()),
+            Arc::new(self.domain_rev.finish()),
         ];
         #[expect(clippy::expect_used, reason = "columns above are the schema's, in order, all of one length")]
         RecordBatch::try_new(schema(), columns).expect("columns fit the schema")

@@ -10,7 +10,9 @@ mod words;
 
 pub use about::column_about;
 pub use arrow::array::RecordBatch as Batch;
-pub use columns::{Builder, SCHEMA_VERSION, address_bytes, address_from_bytes, reg_domain, schema, schema_of, upgrade};
+pub use columns::{
+    Builder, SCHEMA_VERSION, address_bytes, address_from_bytes, reg_domain, reversed_domain, schema, schema_of, upgrade,
+};
 pub use row::{NotEvents, Row, rows};
 pub use words::{Action, CacheState, Flags, Outcome, Transport};
 
@@ -95,6 +97,10 @@ pub struct Event {
     pub query_size: u16,
     /// Bytes of the reply; 0 when there was none.
     pub reply_size: u16,
+    /// Whose query it was; `None` when the client belongs to no tenant, or until the log looks it up.
+    pub tenant: Option<Arc<str>>,
+    /// The server that answered, or what the event was imported from.
+    pub node: Option<Arc<str>>,
 }
 
 /// Where the walk of a query leaves its events. An answer never waits for its event: `offer` returns at once, and a

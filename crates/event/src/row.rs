@@ -80,6 +80,10 @@ pub struct Row {
     pub query_size: u16,
     /// Bytes of the reply.
     pub reply_size: u16,
+    /// Whose query it was.
+    pub tenant: Option<String>,
+    /// The server that answered, or what the event was imported from.
+    pub node: Option<String>,
 }
 
 /// Why a batch could not be read as events.
@@ -147,6 +151,8 @@ pub fn rows(batch: &RecordBatch) -> Result<Vec<Row>, NotEvents> {
     let attempts = primitive!("attempts", UInt8Type);
     let mut key = text("key")?;
     let mut update = text("update")?;
+    let mut tenant = text("tenant")?;
+    let mut node = text("node")?;
     let latency = primitive!("latency", UInt32Type);
     let query_size = primitive!("query_size", UInt16Type);
     let reply_size = primitive!("reply_size", UInt16Type);
@@ -210,6 +216,8 @@ pub fn rows(batch: &RecordBatch) -> Result<Vec<Row>, NotEvents> {
                 latency_micros: latency.value(i),
                 query_size: query_size.value(i),
                 reply_size: reply_size.value(i),
+                tenant: tenant[i].take(),
+                node: node[i].take(),
             })
         })
         .collect()

@@ -49,6 +49,8 @@ fn row(event: &Event, seq: u64, reg_domain: Option<&str>, code: Option<Code>) ->
         latency_micros: event.latency_micros,
         query_size: event.query_size,
         reply_size: event.reply_size,
+        tenant: None,
+        node: None,
     }
 }
 
@@ -84,6 +86,8 @@ fn plain() -> Event {
         latency_micros: 9,
         query_size: 40,
         reply_size: 40,
+        tenant: None,
+        node: None,
     }
 }
 
@@ -248,7 +252,8 @@ fn views_and_plain_text_are_read_like_dictionaries() {
 #[test]
 fn a_missing_column_or_an_unknown_word_is_named() {
     let batch = batch(&[plain()], 0);
-    let without = batch.project(&(0..batch.num_columns() - 1).collect::<Vec<_>>()).unwrap();
+    let gone = event::schema().index_of("update").unwrap();
+    let without = batch.project(&(0..batch.num_columns()).filter(|at| *at != gone).collect::<Vec<_>>()).unwrap();
     assert_eq!(event::rows(&without), Err(NotEvents { column: "update" }));
 
     let at = event::schema().index_of("action").unwrap();
@@ -256,6 +261,20 @@ fn a_missing_column_or_an_unknown_word_is_named() {
     columns[at] = Arc::new(arrow::array::UInt8Array::from(vec![200]));
     let strange = RecordBatch::try_new(event::schema(), columns).unwrap();
     assert_eq!(event::rows(&strange).unwrap_err().to_string(), "column \"action\" is missing or of another type");
+}
+
+#[test]
+fn a_name_and_all_below_it_are_one_range_of_reversed_names() {
+    for (name, reversed) in [
+        ("www.example.com", "com.example.www."),
+        ("example.com", "com.example."),
+        ("com", "com."),
+        (".", ""),
+        (r"a\.b.example", r"example.a\.b."),
+        (r"x\\.example", r"example.x\\."),
+    ] {
+        assert_eq!(event::reversed_domain(name), reversed, "{name}");
+    }
 }
 
 #[test]

@@ -73,6 +73,8 @@ pub(crate) enum Id {
     AnswerCount,
     Key,
     Update,
+    Tenant,
+    Node,
     Time,
     Seq,
 }
@@ -112,7 +114,7 @@ impl Id {
             Id::Domain => Kind::Domain,
             Id::RegDomain | Id::Tld => Kind::Name,
             Id::Client => Kind::Address,
-            Id::List | Id::Rule | Id::Key => Kind::Label,
+            Id::List | Id::Rule | Id::Key | Id::Tenant | Id::Node => Kind::Label,
             Id::Upstream | Id::Answer | Id::Update => Kind::Text,
             Id::Latency | Id::UpstreamLatency => Kind::Quantity(Unit::Micros),
             Id::ReplySize | Id::QuerySize => Kind::Quantity(Unit::Bytes),
@@ -350,6 +352,8 @@ fields! {
         "Name of the key a query was signed with (TSIG), or that TKEY speaks of; there even when it was not accepted."
         ["key:ddns", "key:ddns*", "has:key code:!=NOERROR"];
     Update "update" [] "text" "Prerequisites and changes of an UPDATE in short; any part of it." ["update:www.example", "opcode:UPDATE -has:update"];
+    Tenant "tenant" [] "text" "Whose query it was, by the networks of the tenants." ["tenant:office", "-has:tenant"];
+    Node "node" [] "text" "The server that answered, or what the event was imported from." ["node:ns1", "node:import*"];
     Time "time" [] "time" "Arrival. A span such as -15m counts back from now; prefer the time range." ["time:>=-15m", "time:2026-01-31T08:00:00Z..2026-01-31T09:00:00Z"];
     Seq "seq" [] "number" "Number of the event in this log." ["seq:1234"];
 }
@@ -377,7 +381,7 @@ mod tests {
         // `Seq` is last: a new field after it fails here until this line follows it.
         assert_eq!(FIELDS.len(), Id::Seq as usize + 1);
         for column in event::schema().fields() {
-            let skipped = ["ede_text", "trace", "rcode"].contains(&column.name().as_str());
+            let skipped = ["ede_text", "trace", "rcode", "domain_rev"].contains(&column.name().as_str());
             assert!(skipped || FIELDS.iter().any(|field| field.id.column() == column.name()), "{}", column.name());
         }
     }

@@ -91,7 +91,7 @@ fn stored(id: Id, row: &Row) -> Vec<u64> {
         Id::AnswerCount => one(row.answer_count.into()),
         Id::Seq => one(row.seq),
         Id::Domain | Id::RegDomain | Id::Tld | Id::Client | Id::List | Id::Rule => Vec::new(),
-        Id::Upstream | Id::Answer | Id::Key | Id::Update | Id::Time => Vec::new(),
+        Id::Upstream | Id::Answer | Id::Key | Id::Update | Id::Tenant | Id::Node | Id::Time => Vec::new(),
     }
 }
 
@@ -106,6 +106,8 @@ fn text(id: Id, row: &Row) -> Option<&str> {
         Id::Answer => row.answer.as_deref(),
         Id::Key => row.key.as_deref(),
         Id::Update => row.update.as_deref(),
+        Id::Tenant => row.tenant.as_deref(),
+        Id::Node => row.node.as_deref(),
         _ => None,
     }
 }

@@ -580,6 +580,8 @@ fn is_small(id: Id) -> bool {
             | Id::Cache
             | Id::List
             | Id::Upstream
+            | Id::Tenant
+            | Id::Node
             | Id::Flags
     )
 }
@@ -600,7 +602,7 @@ fn shared_searches(search_for: impl Fn(Id) -> Search, ids: &[Id]) -> Vec<(Search
 
 fn group_column(id: Id) -> Expr {
     match id {
-        Id::List | Id::Upstream => cast(ident(id.column()), DataType::Utf8),
+        Id::List | Id::Upstream | Id::Tenant | Id::Node => cast(ident(id.column()), DataType::Utf8),
         _ => compile::column(id),
     }
 }

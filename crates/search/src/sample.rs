@@ -98,6 +98,8 @@ pub(crate) fn event(numbers: &mut Numbers) -> Event {
         latency_micros: numbers.pick(&[0, 300, 1_000, 50_000, u32::MAX]),
         query_size: numbers.pick(&[0, 40, 512]),
         reply_size: numbers.pick(&[0, 100, 1_232, 65_535]),
+        tenant: numbers.text(TEXTS),
+        node: numbers.text(TEXTS),
     }
 }
 

@@ -63,6 +63,8 @@ pub fn event_row(row: &Row) -> EventRow {
         latency_ms: millis(row.latency_micros),
         query_size: row.query_size,
         reply_size: row.reply_size,
+        tenant: row.tenant.clone(),
+        node: row.node.clone(),
     }
 }
 
@@ -273,6 +275,8 @@ mod tests {
             latency_micros: 100,
             query_size: 120,
             reply_size: 90,
+            tenant: None,
+            node: None,
         };
         build(&mut event);
         let mut builder = event::Builder::new(0);

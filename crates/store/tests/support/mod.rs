@@ -49,6 +49,8 @@ pub fn event(number: u64, time_micros: i64) -> Event {
         latency_micros: small.into(),
         query_size: 40 + small % 100,
         reply_size: small,
+        tenant: None,
+        node: None,
     }
 }
 

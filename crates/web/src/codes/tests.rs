@@ -65,6 +65,8 @@ fn events() -> Vec<Event> {
             latency_micros: 100,
             query_size: 40,
             reply_size: 40,
+            tenant: None,
+            node: None,
         };
         events.extend((0..times.parse::<usize>().unwrap()).map(|_| event.clone()));
     }
