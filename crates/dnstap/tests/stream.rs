@@ -44,8 +44,11 @@ prop_compose! {
     }
 }
 
-/// Everything a receiver says of these pieces: what it sent, and what it got.
-fn receive<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<(Vec<Vec<u8>>, Vec<u8>, bool), HandshakeFault> {
+/// The data of a stream, what the receiver sent, and whether it ended.
+type Taken = (Vec<Vec<u8>>, Vec<u8>, bool);
+
+/// Everything a receiver says of these pieces.
+fn receive<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Result<Taken, HandshakeFault> {
     let mut receiver = Receiver::default();
     let (mut got, mut sent) = (Vec::new(), Vec::new());
     for piece in pieces {

@@ -16,7 +16,7 @@ pub fn column_about(column: &str) -> &'static str {
         "qclass" => "Class asked; 0 when no question could be read.",
         "flags" => "Flags of query and reply as bits: 0 RD, 1 CD, 2 AD, 3 DO, 4 EDNS; 8 AA, 9 TC, 10 RA, 11 AUTHENTIC.",
         "outcome" => {
-            "What the client got: 0 answered, 1 nodata, 2 referral, 3 truncated, 4 error (the code is not 0), 5 dropped, 6 timeout."
+            "What the client got: 0 answered, 1 nodata, 2 referral, 3 truncated, 4 error (the code is not 0), 5 dropped, 6 timeout, 7 unknown (imported from a log without replies)."
         }
         "rcode_header" => "RCODE of the header, 4 bits; null when there was no reply.",
         "rcode" => "RCODE with OPT's upper bits (RFC 6891), 12 bits; null when there was no reply.",

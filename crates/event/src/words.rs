@@ -72,6 +72,8 @@ words! {
         Dropped = 5 "dropped",
         /// No reply came in time.
         Timeout = 6 "timeout",
+        /// Not known: imported from a log of queries that does not tell of replies.
+        Unknown = 7 "unknown",
     }
 }
 

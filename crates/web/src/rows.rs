@@ -122,6 +122,9 @@ fn summary(row: &Row) -> String {
         (Action::Block, _) => format!("Blocked {domain}{}; answered {code}.", rule(" by")),
         (_, Outcome::Dropped) => format!("Met {domain} with silence."),
         (_, Outcome::Timeout) => format!("Gave no reply for {domain} in time."),
+        (_, Outcome::Unknown) => {
+            format!("Was asked for {domain}; the log it was imported from does not tell the reply.")
+        }
         (_, Outcome::Error) => format!("Answered {domain} with {code}{because}."),
         _ if row.opcode == OPCODE_UPDATE => match &row.update {
             Some(update) => format!("Changed zone {domain}: {update}."),
@@ -218,6 +221,7 @@ fn trace(row: &Row) -> Vec<TraceStep> {
     let reply = match row.outcome {
         Outcome::Dropped => "silence: nothing is sent".to_owned(),
         Outcome::Timeout => "nothing was sent in time".to_owned(),
+        Outcome::Unknown => "not told by the log this was imported from".to_owned(),
         outcome => {
             format!("{code}, {}, {} bytes after {:.2} ms", outcome.name(), row.reply_size, millis(row.latency_micros))
         }
