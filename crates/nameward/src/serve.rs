@@ -316,6 +316,7 @@ fn open_store(config: &Config, status: &Status, told: &mut Vec<(&'static str, St
         segment_rows: SEGMENT_ROWS,
         segment_age: SEGMENT_AGE,
         sync_every: SYNC_EVERY,
+        ..store::Settings::default()
     };
     let (store, opened) = Store::open(settings).context("cannot open the log")?;
     for note in &opened.notes {

@@ -43,15 +43,7 @@ fn main() {
     let mut number = |default: u64| arguments.next().map_or(default, |text| text.parse().expect("a number"));
     let (events, threads) = (number(2_000_000), number(2));
     let folder = tempfile::tempdir().expect("a folder");
-    let (store, _) = Store::open(Settings {
-        folder: folder.path().to_owned(),
-        keep_age: None,
-        keep_bytes: None,
-        segment_rows: 1 << 20,
-        segment_age: Duration::from_secs(60),
-        sync_every: Duration::from_millis(200),
-    })
-    .expect("a log");
+    let (store, _) = Store::open(Settings { folder: folder.path().to_owned(), ..Settings::default() }).expect("a log");
     let pools: Vec<Vec<Event>> = (0..threads).map(pool).collect();
     let start = Instant::now();
     let mut wal_bytes_max = 0;

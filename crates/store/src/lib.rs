@@ -16,6 +16,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod admission;
 mod disk;
 mod live;
 mod manifest;
@@ -24,6 +25,8 @@ mod retention;
 mod segment;
 mod segmenter;
 mod sender;
+mod settings;
+mod snapshot;
 mod table;
 mod wal;
 mod writer;
@@ -38,6 +41,7 @@ use std::time::{Duration, Instant};
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 
+use crate::admission::Gate;
 use crate::disk::Disk;
 use crate::live::{Generation, Shared, lock};
 use crate::segmenter::Segmenter;
@@ -45,29 +49,15 @@ use crate::sender::Rings;
 use crate::wal::Wal;
 use crate::writer::{SYNCS_WAITING_MAX, Times, Writer};
 
+pub use admission::{Addresses, Admission, Network, PSEUDONYM_PREFIX, PrivacyFor, PrivacyRule};
 pub use segment::check_segment_bytes;
 pub use sender::{RING_EVENTS_MAX, Sender};
+pub use settings::Settings;
+pub use snapshot::Snapshot;
 pub use wal::{Replay, replay_bytes};
 
 /// Wait between two attempts on a disk that said no.
 const RETRY_EVERY: Duration = Duration::from_secs(5);
-
-/// How the log is kept.
-#[derive(Clone, Debug)]
-pub struct Settings {
-    /// Folder of the log; made when missing.
-    pub folder: PathBuf,
-    /// Segments whose newest event is older are dropped, by whole hours; `None` keeps them.
-    pub keep_age: Option<Duration>,
-    /// The oldest segments are dropped, by whole hours, when the log is larger; `None` has no bound.
-    pub keep_bytes: Option<u64>,
-    /// Live rows at which a segment is written.
-    pub segment_rows: usize,
-    /// Age of the oldest live row at which a segment is written.
-    pub segment_age: Duration,
-    /// Longest time between two syncs of the WAL: what a power cut may cost.
-    pub sync_every: Duration,
-}
 
 /// The open log. Cheap to clone; the last clone dropped closes it.
 #[derive(Clone)]
@@ -184,10 +174,16 @@ impl Store {
     }
 
     /// One consistent state, as of this call: every event visible so far, each exactly once. Take a new one for
-    /// every search; a segment that retention drops stays on disk while a table holds it.
+    /// every search; a segment that retention drops stays on disk while a snapshot or its table is held.
+    #[must_use]
+    pub fn snapshot(&self) -> Snapshot {
+        Snapshot::new(self.inner.shared.snapshot())
+    }
+
+    /// The table of a snapshot taken now.
     #[must_use]
     pub fn table(&self) -> Arc<dyn TableProvider> {
-        Arc::new(table::Events::new(self.inner.shared.snapshot()))
+        self.snapshot().table()
     }
 
     /// Batches as they become searchable, for live tail. A slow reader is told how many batches it missed
@@ -207,6 +203,11 @@ impl Store {
     #[must_use]
     pub fn synced_seq(&self) -> u64 {
         self.inner.shared.synced_seq.load(Ordering::Acquire)
+    }
+
+    /// Changes what is taken in of the events to come, without a restart. Events kept before stay as they are.
+    pub fn set_admission(&self, admission: &Admission) {
+        self.inner.shared.gate.store(Arc::new(Gate::new(admission)));
     }
 
     /// Changes retention without a restart.

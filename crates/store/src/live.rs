@@ -15,6 +15,7 @@ use arrow::array::RecordBatch;
 use arrow::compute::concat_batches;
 use tokio::sync::broadcast;
 
+use crate::admission::Gate;
 use crate::disk::Disk;
 use crate::segment::{Segment, times_and_numbers};
 use crate::{Health, Settings, wal};
@@ -24,7 +25,9 @@ const FEED_BATCHES_MAX: usize = 256;
 
 /// One state of the log, as readers hold it.
 #[derive(Debug, Default)]
-pub(crate) struct Snapshot {
+pub(crate) struct Contents {
+    /// Goes up with every change since the log was opened.
+    pub(crate) version: u64,
     /// In order of their last event.
     pub(crate) segments: Arc<Vec<Arc<Segment>>>,
     pub(crate) live: Vec<Arc<RecordBatch>>,
@@ -105,8 +108,10 @@ pub(crate) struct Shared {
     pub(crate) failed_wal: AtomicU64,
     pub(crate) closing: AtomicBool,
     pub(crate) retention: Mutex<(Option<Duration>, Option<u64>)>,
+    /// Takes events in.
+    pub(crate) gate: ArcSwap<Gate>,
     feed: broadcast::Sender<RecordBatch>,
-    current: ArcSwap<Snapshot>,
+    current: ArcSwap<Contents>,
     state: Mutex<State>,
     stopped: Mutex<Stopped>,
 }
@@ -137,6 +142,7 @@ impl Shared {
             failed_wal: AtomicU64::new(0),
             closing: AtomicBool::new(false),
             retention: Mutex::new((settings.keep_age, settings.keep_bytes)),
+            gate: ArcSwap::from_pointee(Gate::new(&settings.admission)),
             settings,
             feed: broadcast::Sender::new(FEED_BATCHES_MAX),
             current: ArcSwap::default(),
@@ -149,10 +155,11 @@ impl Shared {
 
     fn publish(&self, state: &State) {
         let live = state.generations.iter().flat_map(|generation| generation.batches.iter().cloned()).collect();
-        self.current.store(Arc::new(Snapshot { segments: Arc::clone(&state.segments), live }));
+        let version = self.current.load().version + 1;
+        self.current.store(Arc::new(Contents { version, segments: Arc::clone(&state.segments), live }));
     }
 
-    pub(crate) fn snapshot(&self) -> Arc<Snapshot> {
+    pub(crate) fn snapshot(&self) -> Arc<Contents> {
         self.current.load_full()
     }
 

@@ -21,7 +21,7 @@ use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
 use object_store::path::Path;
 
-use crate::live::Snapshot;
+use crate::live::Contents;
 use crate::segment::Segment;
 
 /// Live batches one partition reads at least: fewer are not worth a task.
@@ -29,11 +29,11 @@ const LIVE_BATCHES_PER_PARTITION: usize = 16;
 
 /// One snapshot as a table.
 pub(crate) struct Events {
-    snapshot: Arc<Snapshot>,
+    snapshot: Arc<Contents>,
 }
 
 impl Events {
-    pub(crate) fn new(snapshot: Arc<Snapshot>) -> Events {
+    pub(crate) fn new(snapshot: Arc<Contents>) -> Events {
         Events { snapshot }
     }
 }

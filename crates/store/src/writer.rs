@@ -98,13 +98,17 @@ impl Writer {
             self.rings.rotate_left(1);
         }
         let builder = &mut self.builder;
+        let gate = self.shared.gate.load();
         self.rings.retain_mut(|ring| {
             // Before the drain: what the sender pushed last is then surely seen by it.
             let abandoned = ring.is_abandoned();
             let room = RECORD_ROWS_MAX - builder.len();
             let waiting = ring.slots();
             if let Ok(chunk) = ring.read_chunk(waiting.min(room)) {
-                chunk.into_iter().for_each(|event| builder.push(&event));
+                chunk.into_iter().for_each(|mut event| {
+                    gate.admit(&mut event);
+                    builder.push(&event);
+                });
             }
             !abandoned || waiting > room
         });

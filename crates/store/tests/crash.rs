@@ -38,6 +38,7 @@ fn settings(folder: &Path) -> Settings {
         segment_rows: 10_000,
         segment_age: Duration::from_millis(500),
         sync_every: Duration::from_millis(200),
+        ..Settings::default()
     }
 }
 

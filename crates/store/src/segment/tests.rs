@@ -56,7 +56,7 @@ fn a_segment_of_the_first_schema_becomes_one_of_the_present() {
     assert_eq!((check_quickly(&segment), check_fully(&segment)), (Ok(()), Ok(())));
     assert_eq!(read_rows(&segment.path).unwrap(), batches);
     let lying = Segment::new(folder.path(), Entry { schema_version: 1, ..segment.entry.clone() });
-    assert_eq!(check_quickly(&lying), Err("it is of schema version 2 instead of 1".to_owned()));
+    assert_eq!(check_quickly(&lying), Err("it is of schema version 3 instead of 1".to_owned()));
 }
 
 #[test]

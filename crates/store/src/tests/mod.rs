@@ -3,6 +3,7 @@
 mod damage;
 mod disk;
 mod house;
+mod privacy;
 mod schema;
 mod searches;
 #[path = "../../tests/support/mod.rs"]
@@ -27,6 +28,7 @@ fn settings(folder: &Path) -> Settings {
         segment_rows: 1_000_000,
         segment_age: Duration::from_secs(3_600),
         sync_every: Duration::from_millis(200),
+        ..Settings::default()
     }
 }
 

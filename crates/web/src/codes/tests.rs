@@ -88,6 +88,7 @@ impl Server {
             segment_rows: 1_000_000,
             segment_age: Duration::from_secs(3_600),
             sync_every: Duration::from_millis(200),
+            ..store::Settings::default()
         };
         let (store, _) = store::Store::open(settings).unwrap();
         let mut feed = store.subscribe();
