@@ -15,7 +15,7 @@ use crate::repo::{Repo, must, walk};
 use crate::{capture, mutate};
 
 /// Every target: one for each door where strangers' bytes come in.
-const TARGETS: [&str; 14] = [
+const TARGETS: [&str; 18] = [
     "message",
     "upstream_reply",
     "list",
@@ -30,6 +30,10 @@ const TARGETS: [&str; 14] = [
     "journal",
     "zone_file",
     "transfer",
+    "dnstap_stream",
+    "cdns",
+    "capture",
+    "log_lines",
 ];
 
 /// A short run of one target tries rounds of so many inputs near those of its corpus, until so long has passed.
