@@ -7,9 +7,8 @@ use datafusion::common::ScalarValue;
 use datafusion::logical_expr::{Expr, lit};
 use wire::code::CODES;
 
-use super::{
-    Count, Key, SearchError, Searcher, TOP_MAX, Window, code_place, count_of, group_column, groupable, groups, single,
-};
+use super::group::{Count, Key, code_place, count_of, group_column, groupable, groups, single};
+use super::{SearchError, Searcher, TOP_MAX, Window};
 use crate::ast::Search;
 use crate::compile;
 use crate::fields::Id;

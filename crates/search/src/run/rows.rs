@@ -1,0 +1,106 @@
+//! Rows, newest first, by pages, and one row by its place.
+
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::{Expr, ident, lit};
+use event::Row;
+
+use super::{Cursor, ROWS_MAX, SearchError, Searcher, Window};
+use crate::ast::Search;
+use crate::compile;
+
+/// Newest rows are looked for in slices of the window: each this many times as wide as the one before.
+const SLICE_GROWTH: i64 = 4;
+/// Slices of one window; the first is 1/85 of it.
+const SLICES: u32 = 4;
+/// Narrower windows are one slice, microseconds.
+const SLICED_MIN_MICROS: i64 = 600_000_000;
+
+impl Searcher {
+    /// Newest rows first, at most `limit`, older than `after`.
+    ///
+    /// # Errors
+    /// When a limit is hit or the engine fails.
+    pub async fn rows(
+        &self,
+        search: &Search,
+        window: Window,
+        after: Option<Cursor>,
+        limit: usize,
+    ) -> Result<Vec<Row>, SearchError> {
+        self.limited(async {
+            let table = (self.inner.table)();
+            let limit = limit.min(ROWS_MAX);
+            let search = search.clone().at(window.to);
+            let mut rows = Vec::new();
+            for slice in slices(window, after) {
+                if rows.len() >= limit {
+                    break;
+                }
+                let mut wanted = compile::filter(&search, slice);
+                if let Some(after) = after {
+                    wanted = wanted.and(older(after));
+                }
+                rows.extend(self.newest(&table, wanted, limit - rows.len()).await?);
+            }
+            Ok(rows)
+        })
+        .await
+    }
+
+    pub(super) async fn newest(
+        &self,
+        table: &Arc<dyn TableProvider>,
+        wanted: Expr,
+        limit: usize,
+    ) -> Result<Vec<Row>, SearchError> {
+        let frame = self.inner.engine.read_table(Arc::clone(table))?.filter(wanted)?;
+        let order = vec![ident("time").sort(false, false), ident("seq").sort(false, false)];
+        let mut rows = Vec::new();
+        for batch in frame.sort(order)?.limit(0, Some(limit))?.collect().await? {
+            let read = event::rows(&batch).map_err(|error| DataFusionError::Execution(error.to_string()))?;
+            rows.extend(read);
+        }
+        Ok(rows)
+    }
+
+    /// One row by place.
+    ///
+    /// # Errors
+    /// When a limit is hit or the engine fails.
+    pub async fn row(&self, at: Cursor) -> Result<Option<Row>, SearchError> {
+        self.limited(async {
+            let here = ident("time").eq(compile::instant(at.time_micros)).and(ident("seq").eq(lit(at.seq)));
+            Ok(self.newest(&(self.inner.table)(), here, 1).await?.pop())
+        })
+        .await
+    }
+}
+
+/// Parts of the window from its end, or from the cursor, to its start: the newest rows are most often in the first.
+fn slices(window: Window, after: Option<Cursor>) -> Vec<Window> {
+    let mut to = after.map_or(window.to, |after| window.to.min(after.time_micros.saturating_add(1)));
+    let whole = to.saturating_sub(window.from);
+    let mut slices = Vec::new();
+    if whole >= SLICED_MIN_MICROS {
+        let parts: i64 = (0..SLICES).map(|turn| SLICE_GROWTH.pow(turn)).sum();
+        let mut width = whole / parts;
+        for _ in 1..SLICES {
+            slices.push(Window { from: to - width, to });
+            to -= width;
+            width = width.saturating_mul(SLICE_GROWTH);
+        }
+    }
+    if window.from < to {
+        slices.push(Window { from: window.from, to });
+    }
+    slices
+}
+
+fn older(than: Cursor) -> Expr {
+    let at = compile::instant(than.time_micros);
+    let earlier = ident("time").lt(at.clone());
+    earlier.or(ident("time").eq(at).and(ident("seq").lt(lit(than.seq))))
+}
