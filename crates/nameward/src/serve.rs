@@ -34,7 +34,8 @@ const SEGMENT_AGE: Duration = Duration::from_secs(60);
 /// What a power cut may cost.
 const SYNC_EVERY: Duration = Duration::from_millis(200);
 /// Limits of all searches together: a heavy one must leave room for answers.
-const SEARCH_LIMITS: Limits = Limits { memory_bytes: 1 << 30, time: Duration::from_secs(30), concurrent: 4 };
+const SEARCH_LIMITS: Limits =
+    Limits { memory_bytes: 1 << 30, search_bytes: 1 << 29, time: Duration::from_secs(30), concurrent: 4 };
 /// Longest wait for the last searches and replies when stopping.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 

@@ -19,6 +19,7 @@ mod pattern;
 mod print;
 mod run;
 mod scan;
+mod to_sql;
 mod units;
 mod values;
 
@@ -26,6 +27,8 @@ mod values;
 mod code_tests;
 #[cfg(test)]
 mod properties;
+#[cfg(test)]
+mod question_tests;
 #[cfg(test)]
 mod run_tests;
 #[cfg(test)]
@@ -37,6 +40,14 @@ pub use fields::{FIELDS, Field, field};
 pub use moment::instant;
 pub use parser::{NESTING_MAX, REGEXES_MAX, TEXT_BYTES_MAX, VALUES_MAX, parse};
 pub use run::{
-    Count, Cursor, Figures, LINES_MAX, Limits, Matrix, MatrixRow, POINTS_MAX, ROWS_MAX, SearchError, Searcher, Series,
-    TOP_MAX, Top, Window,
+    Around, Change, Compared, Count, Cursor, Distinct, DistinctCount, Explained, Figures, Finding, LINES_MAX, Limits,
+    Lines, Matrix, MatrixRow, Order, POINTS_MAX, Quantiles, ROWS_MAX, Rows, Running, SQL_BYTES_MAX, SearchError,
+    Searcher, Series, SqlReply, SqlValue, TOP_MAX, Top, ValueQuantiles, Window,
 };
+pub use to_sql::to_sql;
+
+/// The columns of the view `events` that SQL reads.
+#[must_use]
+pub fn sql_columns() -> Vec<&'static str> {
+    run::view::names().collect()
+}

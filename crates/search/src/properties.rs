@@ -240,6 +240,32 @@ proptest! {
     }
 }
 
+proptest! {
+    #![proptest_config(config(200))]
+
+    #[test]
+    fn a_search_as_sql_finds_the_same_rows(search in search(), seed in 0_u64..50) {
+        let search = search.at(ALL.to);
+        let (searcher, rows) = sample(seed, 60);
+        let mut expected: Vec<u64> = rows.iter().filter(|row| search.matches(row)).map(|row| row.seq).collect();
+        expected.sort_unstable();
+        let sql = crate::to_sql(&search);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let reply = runtime.block_on(searcher.sql(&sql, ALL, 1_000));
+        let reply = match reply {
+            Ok(reply) => reply,
+            Err(error) => return Err(TestCaseError::fail(format!("{sql}: {error}"))),
+        };
+        let seq = reply.columns.iter().position(|name| name == "seq").unwrap();
+        let mut found: Vec<u64> = reply.rows.iter().filter_map(|row| match row[seq] {
+            crate::SqlValue::Unsigned(seq) => Some(seq),
+            _ => None,
+        }).collect();
+        found.sort_unstable();
+        prop_assert_eq!(found, expected, "{}", sql);
+    }
+}
+
 /// The same over a log on disk: segments are pruned by statistics and filtered while they are read.
 #[test]
 fn segments_are_searched_like_rows() {
@@ -251,6 +277,8 @@ fn segments_are_searched_like_rows() {
         segment_rows: 60,
         segment_age: std::time::Duration::from_secs(3_600),
         sync_every: std::time::Duration::from_millis(1),
+        admission: store::Admission::default(),
+        keep_tenants: Vec::new(),
         ..store::Settings::default()
     };
     let (log, _) = store::Store::open(settings.clone()).unwrap();

@@ -1,32 +1,49 @@
-//! Runs searches over the log: rows, counts, series, top values, facets and figures.
+//! Questions asked of the log, one module each, and what they share: one engine, limits, one state of the log per call.
 //!
-//! One engine for all searches, with limits on memory, time and how many run at once. Reads only the columns a search
-//! needs, and one state of the log per call.
+//! Every search runs on threads of its own, with a turn, a time and a share of memory; see [`job`].
 
+mod around;
+mod compare;
+mod distinct;
+mod explain;
 mod figures;
 mod group;
+mod job;
 mod matrix;
+mod quantiles;
 mod rows;
 mod series;
+mod sketch;
+mod sql;
+mod stream;
+mod tally;
 mod top;
+pub(crate) mod view;
 
-use std::future::Future;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
-use datafusion::error::DataFusionError;
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::GreedyMemoryPool;
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
-use datafusion::prelude::{DataFrame, SessionConfig, SessionContext};
+use datafusion::prelude::{SessionConfig, SessionContext};
 use tokio::sync::Semaphore;
 
-use crate::ast::Search;
-use crate::compile;
+use crate::fault::Fault;
+use job::{Jobs, Workers};
 
+pub use around::Around;
+pub use compare::{Change, Compared};
+pub use distinct::{Distinct, DistinctCount};
+pub use explain::{Explained, Finding};
 pub use figures::Figures;
 pub use group::Count;
+pub use job::Running;
 pub use matrix::{Matrix, MatrixRow};
-pub use series::Series;
+pub use quantiles::{Quantiles, ValueQuantiles};
+pub use series::{Lines, Series};
+pub use sql::{SQL_BYTES_MAX, SqlReply, SqlValue};
+pub use stream::{Order, Rows};
 pub use top::Top;
 
 /// Most rows of one call; the rest comes by cursor.
@@ -34,7 +51,7 @@ pub const ROWS_MAX: usize = 10_000;
 /// Most values of one top list.
 pub const TOP_MAX: usize = 1_000;
 /// Most points of one series.
-pub const POINTS_MAX: usize = 2_000;
+pub const POINTS_MAX: usize = 1_440;
 /// Most lines of one series; values beyond are counted together.
 pub const LINES_MAX: usize = 100;
 
@@ -65,9 +82,15 @@ pub enum SearchError {
     /// No such field, or one that cannot be grouped by.
     #[error("{0}")]
     Field(String),
-    /// The search ran longer or needed more memory than a search may.
+    /// The search ran longer or needed more memory than a search may. Names the limit.
     #[error("the search hit a limit: {0}")]
     Limit(String),
+    /// Somebody cancelled it.
+    #[error("the search was cancelled")]
+    Cancelled,
+    /// The SQL cannot be run.
+    #[error("{0}")]
+    Sql(Fault),
     /// The engine failed.
     #[error("the search engine failed: {0}")]
     Engine(#[from] datafusion::error::DataFusionError),
@@ -78,6 +101,8 @@ pub enum SearchError {
 pub struct Limits {
     /// Memory all searches may use together.
     pub memory_bytes: usize,
+    /// Memory one search may use: one that needs much leaves room for the others.
+    pub search_bytes: usize,
     /// Time one search may take.
     pub time: std::time::Duration,
     /// Searches running at once; more wait.
@@ -93,8 +118,13 @@ pub struct Searcher {
 struct Inner {
     table: Box<dyn Fn() -> Arc<dyn TableProvider> + Send + Sync>,
     engine: SessionContext,
-    permits: Semaphore,
+    memory: Arc<GreedyMemoryPool>,
+    permits: Arc<Semaphore>,
+    /// Turns of streams, which last as long as their readers take.
+    stream_permits: Arc<Semaphore>,
     limits: Limits,
+    jobs: Arc<Jobs>,
+    workers: Workers,
 }
 
 impl Searcher {
@@ -113,8 +143,9 @@ impl Searcher {
         // Segments keep the types of the schema, which literals are made for.
         config.options_mut().execution.parquet.schema_force_view_types = false;
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        let memory = Arc::new(GreedyMemoryPool::new(limits.memory_bytes));
         let runtime = RuntimeEnvBuilder::new()
-            .with_memory_limit(limits.memory_bytes, 1.0)
+            .with_memory_pool(Arc::clone(&memory) as _)
             .with_disk_manager_builder(disk)
             .build_arc();
         #[expect(clippy::expect_used, reason = "only the disk manager can fail, and it is off")]
@@ -123,46 +154,19 @@ impl Searcher {
             inner: Arc::new(Inner {
                 table: Box::new(table),
                 engine: SessionContext::new_with_config_rt(config, runtime),
-                permits: Semaphore::new(limits.concurrent.max(1)),
+                memory,
+                permits: Arc::new(Semaphore::new(limits.concurrent.max(1))),
+                stream_permits: Arc::new(Semaphore::new(limits.concurrent.max(1))),
                 limits,
+                jobs: Arc::default(),
+                workers: Workers::new(),
             }),
         }
     }
 
-    fn matching(
-        &self,
-        table: Arc<dyn TableProvider>,
-        search: &Search,
-        window: Window,
-    ) -> Result<DataFrame, SearchError> {
-        Ok(self.inner.engine.read_table(table)?.filter(compile::filter(search, window))?)
-    }
-
     /// Waits until fewer searches run than may.
-    pub(crate) async fn take_turn(&self) -> Turn<'_> {
-        self.inner.permits.acquire().await.ok()
-    }
-
-    /// Waits for its turn and runs, both within the time limit.
-    async fn limited<T>(&self, work: impl Future<Output = Result<T, SearchError>>) -> Result<T, SearchError> {
-        let time = self.inner.limits.time;
-        let turn = async {
-            let _turn = self.take_turn().await;
-            work.await
-        };
-        match tokio::time::timeout(time, Box::pin(turn)).await {
-            Err(_) => Err(SearchError::Limit(format!("it took longer than {} ms", time.as_millis()))),
-            Ok(Err(SearchError::Engine(error))) => match error.find_root() {
-                DataFusionError::ResourcesExhausted(_) => {
-                    let bytes = self.inner.limits.memory_bytes;
-                    Err(SearchError::Limit(format!("searches together may use {bytes} bytes of memory")))
-                }
-                _ => Err(SearchError::Engine(error)),
-            },
-            Ok(done) => done,
-        }
+    #[cfg(test)]
+    pub(crate) async fn take_turn(&self) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        Arc::clone(&self.inner.permits).acquire_owned().await.ok()
     }
 }
-
-/// One turn to run a search; `None` never comes, as nothing closes the semaphore.
-type Turn<'a> = Option<tokio::sync::SemaphorePermit<'a>>;

@@ -116,8 +116,12 @@ pub(crate) fn batches(seed: u64, rows: usize) -> Vec<RecordBatch> {
     vec![half(rows / 2), half(rows - rows / 2)]
 }
 
-pub(crate) const LIMITS: Limits =
-    Limits { memory_bytes: 256 << 20, time: std::time::Duration::from_secs(60), concurrent: 2 };
+pub(crate) const LIMITS: Limits = Limits {
+    memory_bytes: 256 << 20,
+    search_bytes: 256 << 20,
+    time: std::time::Duration::from_secs(60),
+    concurrent: 2,
+};
 
 pub(crate) fn searcher(batches: Vec<RecordBatch>, limits: Limits) -> Searcher {
     let table = Arc::new(MemTable::try_new(event::schema(), vec![batches]).unwrap());

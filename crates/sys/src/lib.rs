@@ -14,7 +14,7 @@ mod limits;
 mod socket;
 pub mod udp;
 
-pub use cores::{cores, pin_to_core};
+pub use cores::{cores, lower_priority, pin_to_core};
 pub use limits::raise_descriptor_limit;
 pub use socket::{bind_udp, listen_tcp};
 pub use udp::{Batch, LocalAddress, Message, Sent, Wait, send_one};

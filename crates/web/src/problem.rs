@@ -48,6 +48,10 @@ impl From<search::SearchError> for Fault {
             search::SearchError::Limit(text) => {
                 Fault::new(StatusCode::SERVICE_UNAVAILABLE, "the search was stopped at a limit", text)
             }
+            search::SearchError::Cancelled => {
+                Fault::new(StatusCode::CONFLICT, "the search was cancelled", error.to_string())
+            }
+            search::SearchError::Sql(fault) => Fault::search(&[fault]),
             search::SearchError::Engine(error) => {
                 tracing::error!(error = %error, "search failed");
                 Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "the search failed", error.to_string())

@@ -19,7 +19,8 @@ use store::{Settings, Store};
 
 type Failed = Box<dyn std::error::Error>;
 
-const LIMITS: Limits = Limits { memory_bytes: 4 << 30, time: Duration::from_secs(600), concurrent: 2 };
+const LIMITS: Limits =
+    Limits { memory_bytes: 4 << 30, search_bytes: 4 << 30, time: Duration::from_secs(600), concurrent: 2 };
 /// Threads that make events.
 const MAKERS: u64 = 2;
 
@@ -42,6 +43,8 @@ fn settings(folder: &Path) -> Settings {
         segment_rows: 1 << 20,
         segment_age: Duration::from_secs(60),
         sync_every: Duration::from_millis(200),
+        admission: store::Admission::default(),
+        keep_tenants: Vec::new(),
     }
 }
 
@@ -74,8 +77,7 @@ fn fill(folder: &Path, events: u64, seed: u64) -> Result<(), Failed> {
             scope.spawn(move || {
                 for (sent, at) in (0_u64..).zip((part..events).step_by(MAKERS as usize)) {
                     // A sender that is ahead waits, so that nothing is dropped.
-                    while sent % 256 == 0
-                        && sent >= store.health().written / MAKERS + store::RING_EVENTS_MAX as u64 / 2
+                    while sent % 256 == 0 && sent >= store.health().written / MAKERS + store::RING_EVENTS_MAX as u64 / 2
                     {
                         std::thread::yield_now();
                     }
@@ -130,7 +132,10 @@ fn ask(folder: &Path, rounds: u64) -> Result<(), Failed> {
     for round in 0..rounds {
         let say = |name: &str, start: Instant, found: String| {
             let millis = start.elapsed().as_secs_f64() * 1e3;
-            println!("{{\"name\": \"{name}\", \"round\": {round}, \"ms\": {millis:.2}, \"peak_mib\": {}, \"found\": \"{found}\"}}", peak_mib());
+            println!(
+                "{{\"name\": \"{name}\", \"round\": {round}, \"ms\": {millis:.2}, \"peak_mib\": {}, \"found\": \"{found}\"}}",
+                peak_mib()
+            );
         };
         let start = Instant::now();
         let series = runtime.block_on(searcher.series(&every, day, "code", 1_440))?;

@@ -146,7 +146,13 @@ impl Maker {
             list: blocked.then(|| Arc::clone(&self.lists[numbers.below(4) as usize])),
             rule: blocked.then(|| Arc::clone(&known.domain)),
             trace: None,
-            cache: if hit { CacheState::Hit } else if miss { CacheState::Miss } else { CacheState::None },
+            cache: if hit {
+                CacheState::Hit
+            } else if miss {
+                CacheState::Miss
+            } else {
+                CacheState::None
+            },
             upstream: miss.then(|| Arc::clone(&self.upstreams[numbers.below(4) as usize])),
             upstream_latency_micros: miss.then_some(took as u32),
             attempts: u8::from(miss),

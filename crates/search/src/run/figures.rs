@@ -37,7 +37,8 @@ impl Searcher {
     /// # Errors
     /// When a limit is hit or the engine fails.
     pub async fn figures(&self, search: &Search, window: Window) -> Result<Figures, SearchError> {
-        self.limited(async {
+        let search = search.clone();
+        self.run("figures", search.to_string(), move |job| async move {
             let counted = |which: Expr| count(lit(1_i64)).filter(which).build();
             let code = |code: Code| ident("code").eq(lit(code.key()));
             let hits = vec![lit(CacheState::Hit.number()), lit(CacheState::Stale.number())];
@@ -53,7 +54,7 @@ impl Searcher {
                 percentile(0.5).alias("p50"),
                 percentile(0.95).alias("p95"),
             ];
-            let frame = self.matching((self.inner.table)(), search, window)?.aggregate(Vec::new(), figures)?;
+            let frame = job.matching(&search, window)?.aggregate(Vec::new(), figures)?;
             let batches = frame.collect().await?;
             let Some(batch) = batches.iter().find(|batch| batch.num_rows() > 0) else { return Ok(Figures::default()) };
             Ok(Figures {

@@ -118,6 +118,10 @@ pub(super) fn key(column: &dyn Array, row: usize) -> Result<Key, DataFusionError
                 bytes.try_into().map_err(|_| DataFusionError::Execution("an address has 16 bytes".to_owned()))?;
             Ok(Key::Client(bytes))
         }
+        ScalarValue::Dictionary(_, word) => Ok(match *word {
+            ScalarValue::Utf8(Some(text)) => Key::Text(text),
+            _ => Key::Nothing,
+        }),
         _ => Ok(integer(column, row)?.map_or(Key::Nothing, Key::Number)),
     }
 }
@@ -161,4 +165,27 @@ pub(super) fn count_of(id: Id, key: &Key, count: u64) -> Count {
 pub(super) fn code_place(key: &Key) -> (usize, Key) {
     let place = CODES.iter().position(|info| *key == Key::Number(info.code.key().into()));
     (place.unwrap_or(CODES.len()), key.clone())
+}
+
+/// The field holds one of these values.
+pub(super) fn any_of<'a>(id: Id, keys: impl Iterator<Item = &'a Key>) -> Expr {
+    any_of_column(id, group_column(id), keys)
+}
+
+/// What is made of the field is one of these values.
+pub(super) fn any_of_column<'a>(id: Id, column: Expr, keys: impl Iterator<Item = &'a Key>) -> Expr {
+    let mut values = Vec::new();
+    let mut empty = false;
+    for key in keys {
+        match key {
+            Key::Nothing => empty = true,
+            Key::Number(number) => values.push(compile::number(id, *number)),
+            Key::Text(text) => values.push(lit(text.as_str())),
+            Key::Client(bytes) => {
+                values.push(Expr::Literal(ScalarValue::FixedSizeBinary(16, Some(bytes.to_vec())), None));
+            }
+        }
+    }
+    let listed = if values.is_empty() { lit(false) } else { column.clone().in_list(values, false) };
+    if empty { listed.or(column.is_null()) } else { listed }
 }

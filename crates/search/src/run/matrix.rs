@@ -1,13 +1,10 @@
 //! Every code by the most frequent values of one field.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use datafusion::common::ScalarValue;
-use datafusion::logical_expr::{Expr, lit};
 use wire::code::CODES;
 
-use super::group::{Count, Key, code_place, count_of, group_column, groupable, groups, single};
+use super::group::{Count, Key, any_of, code_place, count_of, group_column, groupable, groups, single};
 use super::{SearchError, Searcher, TOP_MAX, Window};
 use crate::ast::Search;
 use crate::compile;
@@ -49,9 +46,9 @@ impl Searcher {
             return Err(SearchError::Field(format!("`{name}` cannot be the columns: an event needs one value of it")));
         }
         let n = n.clamp(1, TOP_MAX);
-        self.limited(async {
-            let table = (self.inner.table)();
-            let matching = || self.matching(Arc::clone(&table), search, window);
+        let search = search.clone();
+        self.run("matrix", search.to_string(), move |job| async move {
+            let matching = || job.matching(&search, window);
             // The widest grouping comes first, and only its largest groups leave the engine.
             let mut columns: Vec<(Key, u64)> =
                 single(groups(matching()?, vec![group_column(id)], Some(n)).await?).into_iter().collect();
@@ -93,22 +90,4 @@ fn laid_out(id: Id, columns: Vec<(Key, u64)>, codes: HashMap<Key, u64>, cells: &
         other: total.saturating_sub(listed),
         total,
     }
-}
-
-/// The field holds one of these values.
-fn any_of<'a>(id: Id, keys: impl Iterator<Item = &'a Key>) -> Expr {
-    let mut values = Vec::new();
-    let mut empty = false;
-    for key in keys {
-        match key {
-            Key::Nothing => empty = true,
-            Key::Number(number) => values.push(compile::number(id, *number)),
-            Key::Text(text) => values.push(lit(text.as_str())),
-            Key::Client(bytes) => {
-                values.push(Expr::Literal(ScalarValue::FixedSizeBinary(16, Some(bytes.to_vec())), None));
-            }
-        }
-    }
-    let listed = group_column(id).in_list(values, false);
-    if empty { listed.or(group_column(id).is_null()) } else { listed }
 }

@@ -1,12 +1,10 @@
 //! Rows, newest first, by pages, and one row by its place.
 
-use std::sync::Arc;
-
-use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, ident, lit};
 use event::Row;
 
+use super::job::Job;
 use super::{Cursor, ROWS_MAX, SearchError, Searcher, Window};
 use crate::ast::Search;
 use crate::compile;
@@ -30,10 +28,9 @@ impl Searcher {
         after: Option<Cursor>,
         limit: usize,
     ) -> Result<Vec<Row>, SearchError> {
-        self.limited(async {
-            let table = (self.inner.table)();
+        let search = search.clone().at(window.to);
+        self.run("rows", search.to_string(), move |job| async move {
             let limit = limit.min(ROWS_MAX);
-            let search = search.clone().at(window.to);
             let mut rows = Vec::new();
             for slice in slices(window, after) {
                 if rows.len() >= limit {
@@ -43,27 +40,11 @@ impl Searcher {
                 if let Some(after) = after {
                     wanted = wanted.and(older(after));
                 }
-                rows.extend(self.newest(&table, wanted, limit - rows.len()).await?);
+                rows.extend(job.sorted(wanted, false, limit - rows.len()).await?);
             }
             Ok(rows)
         })
         .await
-    }
-
-    pub(super) async fn newest(
-        &self,
-        table: &Arc<dyn TableProvider>,
-        wanted: Expr,
-        limit: usize,
-    ) -> Result<Vec<Row>, SearchError> {
-        let frame = self.inner.engine.read_table(Arc::clone(table))?.filter(wanted)?;
-        let order = vec![ident("time").sort(false, false), ident("seq").sort(false, false)];
-        let mut rows = Vec::new();
-        for batch in frame.sort(order)?.limit(0, Some(limit))?.collect().await? {
-            let read = event::rows(&batch).map_err(|error| DataFusionError::Execution(error.to_string()))?;
-            rows.extend(read);
-        }
-        Ok(rows)
     }
 
     /// One row by place.
@@ -71,11 +52,26 @@ impl Searcher {
     /// # Errors
     /// When a limit is hit or the engine fails.
     pub async fn row(&self, at: Cursor) -> Result<Option<Row>, SearchError> {
-        self.limited(async {
-            let here = ident("time").eq(compile::instant(at.time_micros)).and(ident("seq").eq(lit(at.seq)));
-            Ok(self.newest(&(self.inner.table)(), here, 1).await?.pop())
-        })
-        .await
+        self.run("row", String::new(), move |job| async move { job.row(at).await }).await
+    }
+}
+
+impl Job {
+    pub(super) async fn row(&self, at: Cursor) -> Result<Option<Row>, SearchError> {
+        let here = ident("time").eq(compile::instant(at.time_micros)).and(ident("seq").eq(lit(at.seq)));
+        Ok(self.sorted(here, false, 1).await?.pop())
+    }
+
+    /// The first rows in order of time, or the last and newest first.
+    pub(super) async fn sorted(&self, wanted: Expr, ascending: bool, limit: usize) -> Result<Vec<Row>, SearchError> {
+        let order = vec![ident("time").sort(ascending, false), ident("seq").sort(ascending, false)];
+        let frame = self.all()?.filter(wanted)?.sort(order)?.limit(0, Some(limit))?;
+        let mut rows = Vec::new();
+        for batch in frame.collect().await? {
+            let read = event::rows(&batch).map_err(|error| DataFusionError::Execution(error.to_string()))?;
+            rows.extend(read);
+        }
+        Ok(rows)
     }
 }
 
@@ -99,7 +95,7 @@ fn slices(window: Window, after: Option<Cursor>) -> Vec<Window> {
     slices
 }
 
-fn older(than: Cursor) -> Expr {
+pub(super) fn older(than: Cursor) -> Expr {
     let at = compile::instant(than.time_micros);
     let earlier = ident("time").lt(at.clone());
     earlier.or(ident("time").eq(at).and(ident("seq").lt(lit(than.seq))))

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use arrow::datatypes::DataType;
 use datafusion::logical_expr::{cast, ident, lit};
+use wire::code::CODES;
 
-use super::group::{Count, Key, code_place, count_of, group_column, groupable, groups};
+use super::group::{Count, Key, any_of, code_place, count_of, group_column, groupable, groups, is_small, single};
 use super::{LINES_MAX, POINTS_MAX, SearchError, Searcher, Window};
 use crate::ast::Search;
 use crate::fields::Id;
@@ -62,8 +63,25 @@ pub struct Series {
     pub other: Vec<u64>,
 }
 
+/// Which lines a series has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lines {
+    /// Most lines, up to `LINES_MAX`: the values that occur most; the rest is counted together. Codes are few, and all
+    /// of them have lines.
+    pub most: usize,
+    /// Whether codes that do not occur have lines of zeros, so that all of the table is there.
+    pub zeros: bool,
+}
+
+impl Default for Lines {
+    fn default() -> Lines {
+        Lines { most: LINES_MAX, zeros: false }
+    }
+}
+
 impl Searcher {
-    /// Counts over time, one line per value of `by`, at most `points` points. With an empty `by`, one line for all.
+    /// Counts over time, one line per value of `by` that occurs, at most `points` points. With an empty `by`, one line
+    /// for all.
     ///
     /// # Errors
     /// When `by` is no field to group by, a limit is hit or the engine fails.
@@ -74,18 +92,50 @@ impl Searcher {
         by: &str,
         points: usize,
     ) -> Result<Series, SearchError> {
+        self.series_of(search, window, by, points, Lines::default()).await
+    }
+
+    /// Like `series`, with a choice of lines.
+    ///
+    /// # Errors
+    /// When `by` is no field to group by, a limit is hit or the engine fails.
+    pub async fn series_of(
+        &self,
+        search: &Search,
+        window: Window,
+        by: &str,
+        points: usize,
+        lines: Lines,
+    ) -> Result<Series, SearchError> {
         let id = if by.is_empty() { None } else { Some(groupable(by)?) };
         if let Some(id @ (Id::Ede | Id::Flags)) = id {
             let name = id.field().name;
             return Err(SearchError::Field(format!("an event can have several `{name}`: lines cannot be drawn by it")));
         }
         let axis = Axis::new(window, points);
-        self.limited(async {
-            let point = (cast(ident("time"), DataType::Int64) - lit(axis.start)) / lit(axis.step);
-            let by = id.map(group_column);
-            let frame = self.matching((self.inner.table)(), search, window)?;
-            let groups = groups(frame, std::iter::once(point).chain(by).collect(), None).await?;
-            Ok(axis.series(id, groups))
+        let search = search.clone();
+        self.run("series", search.to_string(), move |job| async move {
+            let frame = || job.matching(&search, window);
+            let point = || (cast(ident("time"), DataType::Int64) - lit(axis.start)) / lit(axis.step);
+            let Some(id) = id else {
+                return Ok(axis.series(None, groups(frame()?, vec![point()], None).await?, lines));
+            };
+            if is_small(id) {
+                let groups = groups(frame()?, vec![point(), group_column(id)], None).await?;
+                return Ok(axis.series(Some(id), groups, lines));
+            }
+            // Values by points can be as many as events: only those that have lines are told apart.
+            let most = lines.most.clamp(1, LINES_MAX);
+            let values = single(groups(frame()?, vec![group_column(id)], Some(most)).await?);
+            let all = groups(frame()?, vec![point()], None).await?;
+            let listed = frame()?.filter(any_of(id, values.keys()))?;
+            let listed = groups(listed, vec![point(), group_column(id)], None).await?;
+            let mut series = axis.series(Some(id), listed, lines);
+            series.other = axis.counts(&all);
+            for (_, line) in &series.lines {
+                series.other.iter_mut().zip(line).for_each(|(rest, count)| *rest = rest.saturating_sub(*count));
+            }
+            Ok(series)
         })
         .await
     }
@@ -118,8 +168,23 @@ impl Axis {
         Axis { start: clamped(first(step)), step: clamped(step), points }
     }
 
-    fn series(&self, id: Option<Id>, groups: Vec<(Vec<Key>, u64)>) -> Series {
+    fn counts(&self, groups: &[(Vec<Key>, u64)]) -> Vec<u64> {
+        let mut line = vec![0; self.points];
+        for (keys, count) in groups {
+            let Some(Key::Number(point)) = keys.first() else { continue };
+            if let Some(cell) = usize::try_from(*point).ok().and_then(|point| line.get_mut(point)) {
+                *cell += count;
+            }
+        }
+        line
+    }
+
+    fn series(&self, id: Option<Id>, groups: Vec<(Vec<Key>, u64)>, which: Lines) -> Series {
         let mut lines: HashMap<Key, Vec<u64>> = HashMap::new();
+        if id == Some(Id::Code) && which.zeros {
+            let zeros = |info: &wire::code::CodeInfo| (Key::Number(info.code.key().into()), vec![0; self.points]);
+            lines.extend(CODES.iter().map(zeros));
+        }
         if id.is_none() {
             lines.insert(Key::Nothing, vec![0; self.points]);
         }
@@ -135,7 +200,8 @@ impl Axis {
         let total = |line: &[u64]| line.iter().sum::<u64>();
         lines.sort_by_cached_key(|(key, line)| (std::cmp::Reverse(total(line)), key.clone()));
         let mut other = vec![0; self.points];
-        for (_, line) in lines.drain(lines.len().min(LINES_MAX)..) {
+        let most = if id == Some(Id::Code) { LINES_MAX } else { which.most.clamp(1, LINES_MAX) };
+        for (_, line) in lines.drain(lines.len().min(most)..) {
             other.iter_mut().zip(line).for_each(|(sum, count)| *sum += count);
         }
         if id == Some(Id::Code) {

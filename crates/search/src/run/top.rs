@@ -1,14 +1,14 @@
 //! How many events match, and the most frequent values of fields.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use datafusion::catalog::TableProvider;
 use datafusion::functions_nested::expr_fn::array_distinct;
 use datafusion::logical_expr::ident;
 use wire::code::CODES;
 
-use super::group::{Count, Key, code_place, count_of, group_column, groupable, groups, is_small, single};
+use super::group::{Count, Key, code_place, count_of, group_column, groupable, groups, single};
+use super::job::Job;
+use super::tally::{Share, is_tallied};
 use super::{SearchError, Searcher, TOP_MAX, Window};
 use crate::ast::Search;
 use crate::fields::Id;
@@ -22,6 +22,8 @@ pub struct Top {
     pub other: u64,
     /// Events in all.
     pub total: u64,
+    /// How many events a listed count may miss at most; 0 when all are exact.
+    pub error: u64,
 }
 
 impl Searcher {
@@ -30,18 +32,8 @@ impl Searcher {
     /// # Errors
     /// When a limit is hit or the engine fails.
     pub async fn count(&self, search: &Search, window: Window) -> Result<u64, SearchError> {
-        self.limited(self.count_in((self.inner.table)(), search, window)).await
-    }
-
-    pub(super) async fn count_in(
-        &self,
-        table: Arc<dyn TableProvider>,
-        search: &Search,
-        window: Window,
-    ) -> Result<u64, SearchError> {
-        let frame = self.matching(table, search, window)?;
-        let groups = groups(frame, Vec::new(), None).await?;
-        Ok(groups.first().map_or(0, |(_, count)| *count))
+        let search = search.clone();
+        self.run("count", search.to_string(), move |job| async move { job.count(&search, window).await }).await
     }
 
     /// The `n` most frequent values of `field`.
@@ -50,37 +42,8 @@ impl Searcher {
     /// When `field` cannot be grouped by, a limit is hit or the engine fails.
     pub async fn top(&self, search: &Search, window: Window, field: &str, n: usize) -> Result<Top, SearchError> {
         let id = groupable(field)?;
-        self.limited(self.top_in((self.inner.table)(), search, window, id, n)).await
-    }
-
-    pub(super) async fn top_in(
-        &self,
-        table: Arc<dyn TableProvider>,
-        search: &Search,
-        window: Window,
-        id: Id,
-        n: usize,
-    ) -> Result<Top, SearchError> {
-        let n = n.clamp(1, TOP_MAX);
-        let frame = self.matching(Arc::clone(&table), search, window)?;
-        if id == Id::Ede {
-            let each = frame.select(vec![array_distinct(ident("ede")).alias("v0")])?.unnest_columns(&["v0"])?;
-            let counts = single(groups(each, vec![ident("v0")], None).await?);
-            let total = self.count_in(table, search, window).await?;
-            return Ok(top_of_all(id, counts, total, n));
-        }
-        if is_small(id) {
-            let counts = single(groups(frame, vec![group_column(id)], None).await?);
-            let total = counts.values().sum();
-            return Ok(top_of_all(id, counts, total, n));
-        }
-        // Names and clients can be as many as events: only the largest groups leave the engine.
-        let counts = single(groups(frame, vec![group_column(id)], Some(n)).await?);
-        let total = self.count_in(table, search, window).await?;
-        let mut top = top_of_all(id, counts, total, n);
-        let listed: u64 = top.values.iter().map(|value| value.count).sum();
-        top.other = total.saturating_sub(listed);
-        Ok(top)
+        let search = search.clone();
+        self.run("top", search.to_string(), move |job| async move { job.top(&search, window, id, n).await }).await
     }
 
     /// Like `top`, for several fields, each counted without the search's own top-level terms on that field.
@@ -94,7 +57,7 @@ impl Searcher {
         fields: &[&str],
         n: usize,
     ) -> Result<Vec<Top>, SearchError> {
-        self.tops(|id| search.without(id), window, fields, n).await
+        self.tops("facets", search, true, window, fields, n).await
     }
 
     /// Like `facets`, but every field is counted under the whole search.
@@ -108,51 +71,87 @@ impl Searcher {
         fields: &[&str],
         n: usize,
     ) -> Result<Vec<Top>, SearchError> {
-        self.tops(|_| search.clone(), window, fields, n).await
+        self.tops("breakdown", search, false, window, fields, n).await
     }
 
-    /// The most frequent values of several fields, each under its own search.
+    /// The most frequent values of several fields, each without its own terms when `apart`.
     async fn tops(
         &self,
-        search_for: impl Fn(Id) -> Search,
+        kind: &'static str,
+        search: &Search,
+        apart: bool,
         window: Window,
         fields: &[&str],
         n: usize,
     ) -> Result<Vec<Top>, SearchError> {
         let ids = fields.iter().map(|name| groupable(name)).collect::<Result<Vec<Id>, _>>()?;
-        self.limited(async {
-            let table = (self.inner.table)();
-            let mut tops: HashMap<Id, Top> = HashMap::new();
-            for (search, together) in shared_searches(&search_for, &ids) {
-                let columns = together.iter().map(|id| group_column(*id)).collect();
-                let groups = groups(self.matching(Arc::clone(&table), &search, window)?, columns, None).await?;
-                for (at, id) in together.into_iter().enumerate() {
-                    let mut counts: HashMap<Key, u64> = HashMap::new();
-                    for (keys, count) in &groups {
-                        *counts.entry(keys[at].clone()).or_default() += count;
-                    }
-                    let total = counts.values().sum();
-                    tops.insert(id, top_of_all(id, counts, total, n.clamp(1, TOP_MAX)));
-                }
-            }
-            let mut facets = Vec::with_capacity(ids.len());
-            for id in ids {
-                let top = match tops.get(&id) {
-                    Some(top) => top.clone(),
-                    None => self.top_in(Arc::clone(&table), &search_for(id), window, id, n).await?,
-                };
-                facets.push(top);
-            }
-            Ok(facets)
+        let search = search.clone();
+        self.run(kind, search.to_string(), move |job| async move {
+            let search_for = |id| if apart { search.without(id) } else { search.clone() };
+            job.tops(search_for, window, &ids, n).await
         })
         .await
+    }
+}
+
+impl Job {
+    pub(super) async fn count(&self, search: &Search, window: Window) -> Result<u64, SearchError> {
+        let groups = groups(self.matching(search, window)?, Vec::new(), None).await?;
+        Ok(groups.first().map_or(0, |(_, count)| *count))
+    }
+
+    pub(super) async fn top(&self, search: &Search, window: Window, id: Id, n: usize) -> Result<Top, SearchError> {
+        let n = n.clamp(1, TOP_MAX);
+        let frame = self.matching(search, window)?;
+        if id == Id::Ede {
+            let each = frame.select(vec![array_distinct(ident("ede")).alias("v0")])?.unnest_columns(&["v0"])?;
+            let counts = single(groups(each, vec![ident("v0")], None).await?);
+            let total = self.count(search, window).await?;
+            return Ok(top_of_all(id, counts, total, n));
+        }
+        if is_tallied(id) {
+            let shares = self.tallies(frame, &[id], None).await?.pop().unwrap_or_default();
+            return Ok(top_of_shares(id, shares, n));
+        }
+        // Names and clients can be as many as events: only the largest groups leave the engine.
+        let counts = single(groups(frame, vec![group_column(id)], Some(n)).await?);
+        let total = self.count(search, window).await?;
+        let mut top = top_of_all(id, counts, total, n);
+        let listed: u64 = top.values.iter().map(|value| value.count).sum();
+        top.other = total.saturating_sub(listed);
+        Ok(top)
+    }
+
+    async fn tops(
+        &self,
+        search_for: impl Fn(Id) -> Search,
+        window: Window,
+        ids: &[Id],
+        n: usize,
+    ) -> Result<Vec<Top>, SearchError> {
+        let mut tops: HashMap<Id, Top> = HashMap::new();
+        for (search, together) in shared_searches(&search_for, ids) {
+            let tallies = self.tallies(self.matching(&search, window)?, &together, None).await?;
+            for (id, shares) in together.into_iter().zip(tallies) {
+                tops.insert(id, top_of_shares(id, shares, n.clamp(1, TOP_MAX)));
+            }
+        }
+        let mut facets = Vec::with_capacity(ids.len());
+        for id in ids {
+            let top = match tops.get(id) {
+                Some(top) => top.clone(),
+                None => self.top(&search_for(*id), window, *id, n).await?,
+            };
+            facets.push(top);
+        }
+        Ok(facets)
     }
 }
 
 /// Small fields that are counted under the same search share one pass over the log.
 fn shared_searches(search_for: impl Fn(Id) -> Search, ids: &[Id]) -> Vec<(Search, Vec<Id>)> {
     let mut shared: Vec<(Search, Vec<Id>)> = Vec::new();
-    for id in ids.iter().copied().filter(|id| is_small(*id)) {
+    for id in ids.iter().copied().filter(|id| is_tallied(*id)) {
         let own = search_for(id);
         match shared.iter_mut().find(|(known, _)| *known == own) {
             Some((_, together)) if together.contains(&id) => {}
@@ -161,6 +160,12 @@ fn shared_searches(search_for: impl Fn(Id) -> Search, ids: &[Id]) -> Vec<(Search
         }
     }
     shared
+}
+
+fn top_of_shares(id: Id, shares: HashMap<Key, Share>, n: usize) -> Top {
+    let counts: HashMap<Key, u64> = shares.into_iter().map(|(key, share)| (key, share.all)).collect();
+    let total = counts.values().sum();
+    top_of_all(id, counts, total, n)
 }
 
 /// The list for one field from the counts of all its values.
@@ -181,11 +186,11 @@ fn top_of_all(id: Id, counts: HashMap<Key, u64>, total: u64, n: usize) -> Top {
     }
     let other = counts.iter().skip(listed).map(|(_, count)| count).sum();
     let values = counts.iter().take(listed).map(|(key, count)| count_of(id, key, *count)).collect();
-    Top { values, other, total }
+    Top { values, other, total, error: 0 }
 }
 
 /// Each flag on its own, from counts of sets of flags.
-fn per_flag(sets: &HashMap<Key, u64>) -> HashMap<Key, u64> {
+pub(super) fn per_flag(sets: &HashMap<Key, u64>) -> HashMap<Key, u64> {
     let mut flags: HashMap<Key, u64> = HashMap::new();
     for (set, count) in sets {
         let Key::Number(set) = set else { continue };

@@ -99,7 +99,8 @@ impl Server {
         while left > 0 {
             left -= feed.recv().await.unwrap().num_rows();
         }
-        let limits = search::Limits { memory_bytes: 64 << 20, time: Duration::from_secs(60), concurrent: 2 };
+        let (memory_bytes, search_bytes) = (64 << 20, 64 << 20);
+        let limits = search::Limits { memory_bytes, search_bytes, time: Duration::from_secs(60), concurrent: 2 };
         let desk = Desk {
             searcher: search::Searcher::new(store.clone(), limits),
             store,

@@ -1,0 +1,193 @@
+//! How many different values a field has, in all or for each value of another field.
+
+use datasketches::hll::{HllSketch, HllType, HllUnion};
+use wire::code::Code;
+
+use super::group::{Key, count_of, groupable};
+use super::sketch::{Cell, Intake};
+use super::{SearchError, Searcher, TOP_MAX, Window};
+use crate::ast::Search;
+use crate::compile;
+use crate::fields::{Id, field};
+
+/// Values that are kept as they are before a sketch is made of them.
+const FEW: usize = 64;
+/// Logarithm of a sketch's registers, when there is one for each value of a field: a KiB each.
+const EACH_LG: u8 = 10;
+/// The same when there is one in all: 16 KiB.
+const ALL_LG: u8 = 14;
+
+/// Numbers of different values.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distinct {
+    /// Largest first. One without a value when no field was named to count by.
+    pub values: Vec<DistinctCount>,
+    /// Values of that field that are not listed.
+    pub others: u64,
+    /// Relative standard error of the numbers: two of three are off by less. 0 when all listed are exact.
+    pub error: f64,
+}
+
+/// How many different values go with one value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DistinctCount {
+    /// The value, as one writes it in a search; `None` when the field is empty.
+    pub value: Option<String>,
+    /// The code, for the field `code`.
+    pub code: Option<Code>,
+    /// Different values of the field that was counted.
+    pub distinct: u64,
+}
+
+/// A set of values by hash, and how many they are.
+#[derive(Default)]
+enum Set<const LG: u8> {
+    #[default]
+    Nothing,
+    Few(Vec<u64>),
+    Many(Box<HllSketch>),
+}
+
+fn sketch(lg: u8) -> HllSketch {
+    #[expect(clippy::expect_used, reason = "only sizes outside 4 to 21 fail")]
+    HllSketch::new(lg, HllType::Hll8).expect("a size within bounds")
+}
+
+impl<const LG: u8> Set<LG> {
+    fn many<'a>(values: impl Iterator<Item = &'a u64>) -> Set<LG> {
+        let mut many = sketch(LG);
+        values.for_each(|value| many.update(value));
+        Set::Many(Box::new(many))
+    }
+
+    fn distinct(&self) -> u64 {
+        match self {
+            Set::Nothing => 0,
+            Set::Few(values) => values.len() as u64,
+            Set::Many(many) => many.estimate().round() as u64,
+        }
+    }
+
+    /// See Flajolet and others, HyperLogLog (2007): 1.04 over the root of the registers.
+    fn error(&self) -> f64 {
+        match self {
+            Set::Nothing | Set::Few(_) => 0.0,
+            Set::Many(_) => 1.04 / f64::from(1_u32 << LG).sqrt(),
+        }
+    }
+}
+
+impl<const LG: u8> Cell for Set<LG> {
+    fn add(&mut self, value: u64) -> usize {
+        match self {
+            Set::Many(many) => {
+                many.update(value);
+                0
+            }
+            Set::Few(few) if few.contains(&value) => 0,
+            Set::Few(few) if few.len() < FEW => {
+                let before = few.capacity();
+                few.push(value);
+                (few.capacity() - before) * size_of::<u64>()
+            }
+            Set::Few(few) => {
+                *self = Set::many(few.iter().chain([&value]));
+                1 << LG
+            }
+            Set::Nothing => {
+                *self = Set::Few(vec![value]);
+                size_of::<u64>()
+            }
+        }
+    }
+
+    fn merge(&mut self, other: Set<LG>) {
+        match (&mut *self, other) {
+            (_, Set::Nothing) => {}
+            (Set::Nothing, other) => *self = other,
+            (Set::Few(few), Set::Many(many)) => {
+                let few = std::mem::take(few);
+                *self = Set::Many(many);
+                few.into_iter().for_each(|value| {
+                    self.add(value);
+                });
+            }
+            (_, Set::Few(few)) => few.into_iter().for_each(|value| {
+                self.add(value);
+            }),
+            (Set::Many(ours), Set::Many(many)) => {
+                #[expect(clippy::expect_used, reason = "only sizes outside 4 to 21 fail")]
+                let mut both = HllUnion::new(LG).expect("a size within bounds");
+                both.update(ours);
+                both.update(&many);
+                **ours = both.to_sketch(HllType::Hll8);
+            }
+        }
+    }
+}
+
+impl Searcher {
+    /// How many different values `field` has, empty not counted: in all, or for each value of `by`, the `n` with the
+    /// most. Exact up to 64 values, then estimated; see `Distinct::error`.
+    ///
+    /// # Errors
+    /// When there is no such field or one of several values for each event, a limit is hit or the engine fails.
+    pub async fn distinct(
+        &self,
+        search: &Search,
+        window: Window,
+        field: &str,
+        by: Option<&str>,
+        n: usize,
+    ) -> Result<Distinct, SearchError> {
+        let counted = single_valued(field_id(field)?)?;
+        let by = by.map(|by| single_valued(groupable(by)?)).transpose()?;
+        let search = search.clone();
+        self.run("distinct", search.to_string(), move |job| async move {
+            let frame = job.matching(&search, window)?;
+            let column = compile::column(counted);
+            let Some(by) = by else {
+                let cells = job.cells::<Set<ALL_LG>>(frame, column, None, Intake::Hash).await?;
+                return Ok(listed(None, cells.cells, 1));
+            };
+            let cells = job.cells::<Set<EACH_LG>>(frame, column, Some(compile::column(by)), Intake::Hash).await?;
+            Ok(listed(Some(by), cells.cells, n.clamp(1, TOP_MAX)))
+        })
+        .await
+    }
+}
+
+/// A field by name, whether or not it can be counted by.
+pub(super) fn field_id(name: &str) -> Result<Id, SearchError> {
+    match field(name) {
+        Some(field) => Ok(field.id),
+        None => groupable(name),
+    }
+}
+
+pub(super) fn single_valued(id: Id) -> Result<Id, SearchError> {
+    match id {
+        Id::Ede | Id::Flags => {
+            let name = id.field().name;
+            Err(SearchError::Field(format!("an event can have several `{name}`: this needs a field of one value")))
+        }
+        id => Ok(id),
+    }
+}
+
+fn listed<const LG: u8>(by: Option<Id>, cells: Vec<(Key, Set<LG>)>, n: usize) -> Distinct {
+    let mut sets: Vec<(u64, Key, f64)> =
+        cells.into_iter().map(|(key, set)| (set.distinct(), key, set.error())).collect();
+    if by.is_none() && sets.is_empty() {
+        sets.push((0, Key::Nothing, 0.0));
+    }
+    sets.sort_by(|(a, a_key, _), (b, b_key, _)| b.cmp(a).then_with(|| a_key.cmp(b_key)));
+    let others = sets.len().saturating_sub(n) as u64;
+    sets.truncate(n);
+    let error = sets.iter().map(|(_, _, error)| *error).fold(0.0, f64::max);
+    let count = |(distinct, key, _): (u64, Key, f64)| {
+        let count = count_of(by.unwrap_or(Id::Seq), &key, distinct);
+        DistinctCount { value: count.value, code: count.code, distinct }
+    };
+    Distinct { values: sets.into_iter().map(count).collect(), others, error }
+}
