@@ -17,7 +17,10 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod admission;
+mod clock;
 mod disk;
+mod importer;
+mod jobs;
 mod live;
 mod manifest;
 mod recover;
@@ -27,7 +30,9 @@ mod segmenter;
 mod sender;
 mod settings;
 mod snapshot;
+mod status;
 mod table;
+mod verify;
 mod wal;
 mod writer;
 
@@ -43,6 +48,7 @@ use datafusion::catalog::TableProvider;
 
 use crate::admission::Gate;
 use crate::disk::Disk;
+use crate::jobs::Job;
 use crate::live::{Generation, Shared, lock};
 use crate::segmenter::Segmenter;
 use crate::sender::Rings;
@@ -50,10 +56,13 @@ use crate::wal::Wal;
 use crate::writer::{SYNCS_WAITING_MAX, Times, Writer};
 
 pub use admission::{Addresses, Admission, Network, PSEUDONYM_PREFIX, PrivacyFor, PrivacyRule};
+pub use importer::{ImportError, Imported, Importer, SOURCE_BYTES_MAX, SOURCES_MAX};
 pub use segment::check_segment_bytes;
 pub use sender::{RING_EVENTS_MAX, Sender};
 pub use settings::Settings;
 pub use snapshot::Snapshot;
+pub use status::{Compacted, ImportStatus, Purge, Schema, Status};
+pub use verify::{Finding, FindingKind, Report, verify};
 pub use wal::{Replay, replay_bytes};
 
 /// Wait between two attempts on a disk that said no.
@@ -153,7 +162,10 @@ impl Store {
             .map_err(|source| io(&wal::path(&wal_folder, found.next_wal), source))?;
         let mut generations = found.generations;
         generations.push_back(Generation::new(found.next_wal));
-        let shared = Arc::new(Shared::new(folder.clone(), settings, disk, retry_every, found.segments, generations));
+        let (desk, jobs) = mpsc::channel();
+        let shared = Shared::new(folder.clone(), settings, disk, retry_every, found.segments, generations, desk);
+        let shared = Arc::new(shared);
+        shared.next_imported.store(found.manifest.next_imported, Ordering::Release);
         // Recovery synced what it read.
         shared.synced_seq.store(found.next_seq, Ordering::Release);
 
@@ -161,8 +173,7 @@ impl Store {
         let (rings, running) = (Arc::new(Rings::default()), Mutex::new(Some(running)));
         let store = Store { inner: Arc::new(Inner { shared, rings, running }) };
         // When a thread cannot be started, dropping `store` ends those before it.
-        let segmenter =
-            Segmenter { shared: Arc::clone(&store.inner.shared), manifest: found.manifest, unchecked: found.unchecked };
+        let segmenter = Segmenter::new(&store.inner.shared, found.manifest, found.unchecked, jobs);
         store.inner.start(segmenter, event::Builder::new(found.next_seq), wal)?;
         Ok((store, found.opened))
     }
@@ -212,10 +223,86 @@ impl Store {
 
     /// Changes retention without a restart.
     pub fn set_retention(&self, keep_age: Option<Duration>, keep_bytes: Option<u64>) {
-        *lock(&self.inner.shared.retention) = (keep_age, keep_bytes);
+        let mut bounds = lock(&self.inner.shared.retention);
+        (bounds.keep_age, bounds.keep_bytes) = (keep_age, keep_bytes);
+        drop(bounds);
+        self.wake();
+    }
+
+    /// Changes how long events of these tenants are kept, without a restart. Where `keep_age` is shorter, it counts.
+    pub fn set_keep_tenants(&self, keep_tenants: Vec<(Arc<str>, Duration)>) {
+        lock(&self.inner.shared.retention).tenants = keep_tenants;
+        self.wake();
+    }
+
+    fn wake(&self) {
         if let Some(running) = &*lock(&self.inner.running) {
             running.others.iter().for_each(|thread| thread.thread().unpark());
         }
+    }
+
+    /// Begins or goes on with the import of a source: what names the input, such as its format and a fingerprint of its
+    /// content. Waits for the segment thread.
+    ///
+    /// # Errors
+    /// The source is being imported, its name is no name, or the log is closed.
+    pub fn importer(&self, source: &str) -> Result<Importer, ImportError> {
+        Importer::new(&self.inner.shared, source)
+    }
+
+    /// Does now what house-keeping does in time: drops what is due, merges what can be merged. May take long; events that
+    /// arrive meanwhile are kept.
+    ///
+    /// # Errors
+    /// The disk said no, or the log is closed.
+    pub fn compact(&self) -> Result<Compacted, ImportError> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.inner.shared.ask(Job::Compact(reply)).map_err(|_| ImportError::Closed)?;
+        Ok(answer.recv().map_err(|_| ImportError::Closed)??)
+    }
+
+    /// How the log is, whole. Waits for the segment thread; a closed log knows no imports.
+    #[must_use]
+    pub fn status(&self) -> Status {
+        let shared = &self.inner.shared;
+        let manifest = self.manifest();
+        let contents = shared.snapshot();
+        let entries: Vec<_> = contents.segments.iter().map(|segment| &segment.entry).collect();
+        let bounds = lock(&shared.retention).clone();
+        let purged = shared.purged.load(Ordering::Relaxed);
+        Status::of(shared.health(), &entries, manifest.as_ref(), purged, &bounds)
+    }
+
+    /// The manifest, while the segment thread runs.
+    fn manifest(&self) -> Option<manifest::Manifest> {
+        let (reply, answer) = mpsc::sync_channel(1);
+        self.inner.shared.ask(Job::Look(reply)).ok()?;
+        answer.recv().ok()
+    }
+
+    /// Reads every file of the log and names what is damaged, missing or unknown. Changes nothing; takes as long as reading
+    /// all bytes does.
+    ///
+    /// # Errors
+    /// The log is closed (use `verify`), or a folder cannot be listed.
+    pub fn verify(&self) -> Result<Report, StoreError> {
+        let shared = &self.inner.shared;
+        let closed = || recover::at(&shared.folder, std::io::Error::other("the log is closed"));
+        let (wals, contents) = (shared.wals(), shared.snapshot());
+        let manifest = self.manifest().ok_or_else(closed)?;
+        let still_live = |number| shared.wals().iter().any(|(live, _)| *live == number);
+        let still_unknown = |file: &std::path::Path| {
+            let importing = !lock(&shared.importing).is_empty();
+            let import = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("import-"));
+            let path = shared.folder.join(file);
+            let now = self.manifest();
+            let named = |now: &manifest::Manifest| {
+                let mut files = now.segments.iter().map(|entry| &entry.file).chain(&now.removed);
+                files.any(|name| path.ends_with(name))
+            };
+            path.exists() && !(importing && import) && !now.as_ref().is_some_and(named)
+        };
+        verify::verify_open(&shared.folder, &manifest, &contents.segments, &wals, still_live, still_unknown)
     }
 
     /// Drains the rings, writes what is live into a last segment and stops the threads. When the segment cannot be
@@ -232,6 +319,7 @@ impl Inner {
         let (syncs, jobs) = mpsc::sync_channel(SYNCS_WAITING_MAX);
         let segmenter = self.spawn("log-segments", move |_| segmenter.run())?;
         let segmenter_thread = segmenter.thread().clone();
+        let _ = self.shared.segmenter.set(segmenter_thread.clone());
         running.others.push(segmenter);
         running.others.push(self.spawn("log-sync", move |shared| writer::run_syncs(shared, &jobs))?);
         let writer = Writer {

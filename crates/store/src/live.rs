@@ -4,10 +4,11 @@
 //! become segments, visible all the while. The swap that adds a segment takes its generation away, so that a
 //! reader sees each event exactly once.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -17,6 +18,8 @@ use tokio::sync::broadcast;
 
 use crate::admission::Gate;
 use crate::disk::Disk;
+use crate::jobs::{Desk, Job};
+use crate::retention::Bounds;
 use crate::segment::{Segment, times_and_numbers};
 use crate::{Health, Settings, wal};
 
@@ -107,7 +110,17 @@ pub(crate) struct Shared {
     /// The WAL whose sync failed; 0 for none.
     pub(crate) failed_wal: AtomicU64,
     pub(crate) closing: AtomicBool,
-    pub(crate) retention: Mutex<(Option<Duration>, Option<u64>)>,
+    pub(crate) retention: Mutex<Bounds>,
+    /// Events dropped because their time was over or the log too large.
+    pub(crate) purged: AtomicU64,
+    /// Number of the next imported event.
+    pub(crate) next_imported: AtomicU64,
+    /// Sources being imported.
+    pub(crate) importing: Mutex<HashSet<String>>,
+    /// Jobs for the segment thread.
+    pub(crate) jobs: Desk,
+    /// The segment thread, once it runs.
+    pub(crate) segmenter: OnceLock<Thread>,
     /// Takes events in.
     pub(crate) gate: ArcSwap<Gate>,
     feed: broadcast::Sender<RecordBatch>,
@@ -129,6 +142,7 @@ impl Shared {
         retry_every: Duration,
         mut segments: Vec<Arc<Segment>>,
         generations: VecDeque<Generation>,
+        jobs: Desk,
     ) -> Shared {
         sort(&mut segments);
         let shared = Shared {
@@ -141,7 +155,16 @@ impl Shared {
             synced_seq: AtomicU64::new(0),
             failed_wal: AtomicU64::new(0),
             closing: AtomicBool::new(false),
-            retention: Mutex::new((settings.keep_age, settings.keep_bytes)),
+            retention: Mutex::new(Bounds {
+                keep_age: settings.keep_age,
+                keep_bytes: settings.keep_bytes,
+                tenants: settings.keep_tenants.clone(),
+            }),
+            purged: AtomicU64::new(0),
+            next_imported: AtomicU64::new(0),
+            importing: Mutex::default(),
+            jobs,
+            segmenter: OnceLock::new(),
             gate: ArcSwap::from_pointee(Gate::new(&settings.admission)),
             settings,
             feed: broadcast::Sender::new(FEED_BATCHES_MAX),
@@ -227,6 +250,11 @@ impl Shared {
         (all, state.generations.back().map_or(0, |growing| growing.rows))
     }
 
+    /// Numbers of the WAL files of live rows, with the bytes that are good.
+    pub(crate) fn wals(&self) -> Vec<(u64, u64)> {
+        lock(&self.state).generations.iter().map(|generation| (generation.wal, generation.wal_bytes)).collect()
+    }
+
     /// Bytes of the WAL files.
     pub(crate) fn wal_bytes(&self) -> u64 {
         lock(&self.state).generations.iter().map(|generation| generation.wal_bytes).sum()
@@ -244,7 +272,7 @@ impl Shared {
     }
 
     /// Takes segments away and puts others in their place.
-    pub(crate) fn exchange(&self, gone: &[String], new: Option<Arc<Segment>>) {
+    pub(crate) fn exchange(&self, gone: &[String], new: impl IntoIterator<Item = Arc<Segment>>) {
         let mut state = lock(&self.state);
         let mut segments = state.segments.to_vec();
         segments.retain(|segment| !gone.contains(&segment.entry.file));
@@ -252,6 +280,15 @@ impl Shared {
         sort(&mut segments);
         state.segments = Arc::new(segments);
         self.publish(&state);
+    }
+
+    /// Puts a job before the segment thread; it is returned when that has ended.
+    pub(crate) fn ask(&self, job: Job) -> Result<(), Job> {
+        self.jobs.send(job).map_err(|unsent| unsent.0)?;
+        if let Some(thread) = self.segmenter.get() {
+            thread.unpark();
+        }
+        Ok(())
     }
 
     pub(crate) fn wal_folder(&self) -> PathBuf {

@@ -6,18 +6,23 @@
 //! JSON
 //! ```
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
+use crate::segment::HOUR_MICROS;
 
 /// Name of the file in the log folder.
 pub(crate) const NAME: &str = "manifest";
 const PREFIX: &str = "nameward log manifest ";
 /// Version of the file's form.
 const FORM: u32 = 1;
+/// First number of imported events: they are numbered apart from those that arrive, whose numbers the WAL hands on.
+/// Numbers of both stay below 2^53, which every reader of JSON can hold.
+pub(crate) const IMPORTED_FROM: u64 = 1 << 52;
 /// Largest manifest read: some 100,000 segments.
 const BYTES_MAX: u64 = 64 << 20;
 
@@ -35,6 +40,25 @@ pub(crate) struct Manifest {
     pub(crate) segments: Vec<Entry>,
     /// Segment files that no longer count but may still be there, because a search was reading them.
     pub(crate) removed: Vec<String>,
+    /// How far each source was imported, by its name.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) imports: BTreeMap<String, Import>,
+    /// Number the next imported event gets.
+    #[serde(default = "first_imported")]
+    pub(crate) next_imported: u64,
+}
+
+/// How far a source was imported. Saved with the segments that hold its events: both are kept or neither is.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq, Eq)]
+pub(crate) struct Import {
+    /// Records of the source dealt with, bad ones too.
+    pub(crate) position: u64,
+    /// Events kept of them.
+    pub(crate) rows: u64,
+    /// Records that were none.
+    pub(crate) bad: u64,
+    /// When it was last added to.
+    pub(crate) time_micros: i64,
 }
 
 /// One segment.
@@ -48,8 +72,20 @@ pub(crate) struct Entry {
     pub(crate) time_min_micros: i64,
     /// Time of the last event.
     pub(crate) time_max_micros: i64,
-    /// Largest event number.
+    /// Largest number of an event that was not imported; 0 for none.
     pub(crate) seq_max: u64,
+    /// Largest number of an imported event; 0 for none.
+    #[serde(default)]
+    pub(crate) imported_max: u64,
+    /// Time of the event in the middle: unlike the first and the last it does not follow a single clock that was wrong.
+    #[serde(default)]
+    pub(crate) time_mid_micros: Option<i64>,
+    /// Whether its rows are in the order of tenant, client and time rather than of time.
+    #[serde(default)]
+    pub(crate) by_client: bool,
+    /// What its rows take in memory; `None` when that was not counted.
+    #[serde(default)]
+    pub(crate) memory_bytes: Option<u64>,
     /// Size of the file.
     pub(crate) bytes: u64,
     /// Checksum of the whole file.
@@ -59,13 +95,33 @@ pub(crate) struct Entry {
     pub(crate) schema_version: u32,
 }
 
+impl Entry {
+    /// The hour the segment belongs to.
+    pub(crate) fn hour(&self) -> i64 {
+        self.time_mid_micros.unwrap_or(self.time_max_micros).div_euclid(HOUR_MICROS)
+    }
+}
+
+fn first_imported() -> u64 {
+    IMPORTED_FROM
+}
+
 fn first_version() -> u32 {
     1
 }
 
 impl Default for Manifest {
     fn default() -> Self {
-        Manifest { form: FORM, version: 0, next_seq: 0, wal_done: 0, segments: Vec::new(), removed: Vec::new() }
+        Manifest {
+            form: FORM,
+            version: 0,
+            next_seq: 0,
+            wal_done: 0,
+            segments: Vec::new(),
+            removed: Vec::new(),
+            imports: BTreeMap::new(),
+            next_imported: IMPORTED_FROM,
+        }
     }
 }
 
@@ -117,8 +173,26 @@ impl Manifest {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// A segment of one row and one byte between these times.
+    pub(crate) fn entry(file: &str, time_min_micros: i64, time_max_micros: i64) -> Entry {
+        Entry {
+            file: file.to_owned(),
+            rows: 1,
+            time_min_micros,
+            time_max_micros,
+            seq_max: 0,
+            imported_max: 0,
+            time_mid_micros: None,
+            by_client: false,
+            memory_bytes: None,
+            bytes: 1,
+            crc: 0,
+            schema_version: event::SCHEMA_VERSION,
+        }
+    }
 
     fn sample() -> Manifest {
         let entry = Entry {
@@ -127,11 +201,17 @@ mod tests {
             time_min_micros: -6,
             time_max_micros: 7,
             seq_max: 8,
+            imported_max: 0,
+            time_mid_micros: Some(1),
+            by_client: false,
+            memory_bytes: Some(11),
             bytes: 9,
             crc: 10,
             schema_version: event::SCHEMA_VERSION,
         };
-        Manifest { version: 3, next_seq: 9, wal_done: 4, segments: vec![entry], ..Manifest::default() }
+        let import = Import { position: 7, rows: 5, bad: 2, time_micros: 6 };
+        let imports = BTreeMap::from([("pcap 1234".to_owned(), import)]);
+        Manifest { version: 3, next_seq: 9, wal_done: 4, segments: vec![entry], imports, ..Manifest::default() }
     }
 
     #[test]
@@ -145,9 +225,16 @@ mod tests {
     #[test]
     fn segments_of_the_first_manifests_are_of_the_first_version() {
         let mut old = serde_json::to_value(sample()).unwrap();
-        old["segments"][0].as_object_mut().unwrap().remove("schema_version");
+        let segment = old["segments"][0].as_object_mut().unwrap();
+        for later in ["schema_version", "imported_max", "time_mid_micros", "by_client", "memory_bytes"] {
+            segment.remove(later);
+        }
+        let manifest = old.as_object_mut().unwrap();
+        manifest.remove("imports");
+        manifest.remove("next_imported");
         let read: Manifest = serde_json::from_value(old).unwrap();
-        assert_eq!(read.segments[0].schema_version, 1);
+        assert_eq!((read.segments[0].schema_version, read.segments[0].by_client), (1, false));
+        assert_eq!((read.next_imported, read.imports.len()), (IMPORTED_FROM, 0));
     }
 
     #[test]

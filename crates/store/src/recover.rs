@@ -20,7 +20,7 @@ const CHECKED_AT_START_BYTES: u64 = 256 << 20;
 /// Most files of one name set aside.
 const SAME_NAMES_MAX: u32 = 1_000;
 /// Folder of what was set aside.
-const ASIDE: &str = "aside";
+pub(crate) const ASIDE: &str = "aside";
 
 /// What opening found.
 pub(crate) struct Found {
@@ -106,7 +106,7 @@ pub(crate) fn move_aside(folder: &Path, file: &Path, reason: &str) -> String {
 }
 
 /// Whether the manifest's segments hold all events of a WAL.
-fn holds(manifest: &Manifest, wal: u64) -> bool {
+pub(crate) fn holds(manifest: &Manifest, wal: u64) -> bool {
     wal <= manifest.wal_done || manifest.segments.iter().any(|entry| wal_of(&entry.file) == Some(wal))
 }
 
@@ -229,13 +229,27 @@ fn adopt(
             Err(reason) => opened.notes.push(move_aside(folder, &Path::new(segment::FOLDER).join(&file), &reason)),
         }
     }
+    // What an import had not committed is imported again. Without the manifest, its segments say how far it came.
+    let imported = |source: &Source| matches!(source, Source::Import(..));
+    let uncommitted = found.iter().filter(|(_, (_, source))| had_manifest && imported(source));
+    for file in uncommitted.map(|(file, _)| file.clone()).collect::<Vec<_>>() {
+        found.remove(&file);
+        let _ = fs::remove_file(segment_folder.join(&file));
+    }
+    for (entry, source) in found.values() {
+        if let Source::Import(position, source) = source {
+            let import = manifest.imports.entry(source.clone()).or_default();
+            import.position = import.position.max(*position);
+            import.rows += entry.rows;
+        }
+    }
     // A merged segment and the ones it was made from hold the same rows. With the manifest, what it names counts;
     // without, the merged one does.
     let merged: Vec<(String, Vec<String>)> = found
         .iter()
         .filter_map(|(file, (_, source))| match source {
             Source::Segments(from) => Some((file.clone(), from.clone())),
-            Source::Wal(_) => None,
+            Source::Wal(_) | Source::Import(..) => None,
         })
         .collect();
     for (file, from) in merged {
@@ -251,7 +265,7 @@ fn adopt(
     for (file, (entry, source)) in found {
         let recovered = match source {
             Source::Wal(number) => generations.iter().find(|generation| generation.wal == number),
-            Source::Segments(_) => None,
+            Source::Segments(_) | Source::Import(..) => None,
         };
         // The WAL has all of its rows too, with a checksum for each record, and will become this very file again. A
         // WAL that was cut has fewer; then the segment counts.
@@ -261,6 +275,7 @@ fn adopt(
         }
         opened.notes.push(format!("segments/{file} was not in the manifest and was taken in: {} events", entry.rows));
         manifest.next_seq = manifest.next_seq.max(entry.seq_max + 1);
+        manifest.next_imported = manifest.next_imported.max(entry.imported_max + 1);
         manifest.segments.push(entry);
     }
     if !had_manifest {

@@ -1,19 +1,25 @@
-//! Segments: sealed Parquet files of events in time order, and what is checked before one is trusted.
+//! Segments: sealed Parquet files of events, and what is checked before one is trusted.
+//!
+//! A segment of a WAL is in the order of time, for it is read newest first. What is merged or imported is in the order of
+//! tenant, client and time: searches for a tenant or a client then read a few pages instead of all.
 //!
 //! Knows nothing of the WAL or of searches.
 
+mod order;
+
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use arrow::array::{AsArray, RecordBatch};
+use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::compute::interleave_record_batch;
-use arrow::datatypes::{TimestampMicrosecondType, UInt64Type};
+use arrow::datatypes::{TimestampMicrosecondType, UInt16Type, UInt64Type};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -22,6 +28,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::manifest::Entry;
+use order::Order;
 
 /// Folder of the segments inside the log folder.
 pub(crate) const FOLDER: &str = "segments";
@@ -50,8 +57,10 @@ const KEY_SOURCE: &str = "nameward.source";
 pub(crate) enum Source {
     /// All of the WAL with this number.
     Wal(u64),
-    /// All of these segments, merged.
+    /// All of these segments, merged, or what was kept of them.
     Segments(Vec<String>),
+    /// Records of this source up to this position.
+    Import(u64, String),
 }
 
 impl Source {
@@ -59,12 +68,17 @@ impl Source {
         match self {
             Source::Wal(number) => format!("wal {number}"),
             Source::Segments(files) => format!("segments {}", files.join(" ")),
+            Source::Import(position, source) => format!("import {position} {source}"),
         }
     }
 
     fn read(text: &str) -> Option<Source> {
         match text.split_once(' ')? {
             ("wal", number) => number.parse().ok().map(Source::Wal),
+            ("import", rest) => {
+                let (position, source) = rest.split_once(' ')?;
+                Some(Source::Import(position.parse().ok()?, source.to_owned()))
+            }
             ("segments", files) => Some(Source::Segments(files.split(' ').map(str::to_owned).collect())),
             _ => None,
         }
@@ -110,7 +124,7 @@ pub(crate) fn write(
     source: &Source,
     batches: &[Arc<RecordBatch>],
 ) -> io::Result<Entry> {
-    let order = Order::of(batches)?;
+    let order = Order::of(batches, source)?;
     let file = format!("{}/{name}.{EXTENSION}", partition(order.time_min_micros));
     let segments = folder.join(FOLDER);
     let path = segments.join(&file);
@@ -118,7 +132,7 @@ pub(crate) fn write(
     fs::create_dir_all(hour)?;
     let temp = path.with_extension(TEMP_EXTENSION);
     let written = encode(disk, &temp, source, batches, &order);
-    let (bytes, crc) = match written {
+    let Written { bytes, crc, memory_bytes } = match written {
         Ok(written) => written,
         Err(error) => {
             // Frees the room at once: on a full disk somebody else may need it.
@@ -137,46 +151,29 @@ pub(crate) fn write(
         time_min_micros: order.time_min_micros,
         time_max_micros: order.time_max_micros,
         seq_max: order.seq_max,
+        imported_max: order.imported_max,
+        time_mid_micros: Some(order.time_mid_micros),
+        by_client: order.by_client,
+        memory_bytes: Some(memory_bytes),
         bytes,
         crc,
         schema_version: event::SCHEMA_VERSION,
     })
 }
 
-/// The order rows are written in: by time, then by number.
-struct Order {
-    rows: Vec<(i64, u64, u32, u32)>,
-    time_min_micros: i64,
-    time_max_micros: i64,
-    seq_max: u64,
-}
-
-impl Order {
-    fn of(batches: &[Arc<RecordBatch>]) -> io::Result<Order> {
-        let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.num_rows()).sum());
-        for (batch_at, batch) in batches.iter().enumerate() {
-            let (times, numbers) = times_and_numbers(batch)?;
-            rows.extend((0..batch.num_rows()).map(|at| (times[at], numbers[at], batch_at as u32, at as u32)));
-        }
-        // Rows arrive nearly in order; the stable sort finds their runs.
-        rows.sort_by_key(|&(time, number, ..)| (time, number));
-        let (Some(first), Some(last)) = (rows.first(), rows.last()) else {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a segment needs rows"));
-        };
-        let (time_min_micros, time_max_micros) = (first.0, last.0);
-        let seq_max = rows.iter().map(|row| row.1).max().unwrap_or(0);
-        Ok(Order { rows, time_min_micros, time_max_micros, seq_max })
-    }
-}
-
 /// The two columns every part of the store looks at.
 pub(crate) fn times_and_numbers(batch: &RecordBatch) -> io::Result<(&[i64], &[u64])> {
-    let times = batch.column_by_name("time").and_then(|column| column.as_primitive_opt::<TimestampMicrosecondType>());
+    let times = times(batch);
     let numbers = batch.column_by_name("seq").and_then(|column| column.as_primitive_opt::<UInt64Type>());
     match (times, numbers) {
-        (Some(times), Some(numbers)) => Ok((times.values(), numbers.values())),
+        (Some(times), Some(numbers)) => Ok((times, numbers.values())),
         _ => Err(io::Error::new(io::ErrorKind::InvalidData, "not a batch of events")),
     }
+}
+
+fn times(batch: &RecordBatch) -> Option<&[i64]> {
+    let times = batch.column_by_name("time")?.as_primitive_opt::<TimestampMicrosecondType>()?;
+    Some(times.values())
 }
 
 fn encode(
@@ -185,7 +182,7 @@ fn encode(
     source: &Source,
     batches: &[Arc<RecordBatch>],
     order: &Order,
-) -> io::Result<(u64, u32)> {
+) -> io::Result<Written> {
     match fs::remove_file(temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -196,15 +193,24 @@ fn encode(
     let mut writer = ArrowWriter::try_new(output, event::schema(), Some(properties(source)))?;
     let inputs: Vec<&RecordBatch> = batches.iter().map(AsRef::as_ref).collect();
     let mut picks = Vec::with_capacity(CHUNK_ROWS);
+    let mut memory_bytes = 0;
     for chunk in order.rows.chunks(CHUNK_ROWS) {
         picks.clear();
-        picks.extend(chunk.iter().map(|&(.., batch, row)| (batch as usize, row as usize)));
+        picks.extend(chunk.iter().map(|&(batch, row)| (batch as usize, row as usize)));
         let batch = interleave_record_batch(&inputs, &picks).map_err(io::Error::other)?;
+        memory_bytes += batch.get_array_memory_size() as u64;
         writer.write(&batch)?;
     }
     let output = writer.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
     disk.sync(&output.file)?;
-    Ok((output.bytes, output.crc.finalize()))
+    Ok(Written { bytes: output.bytes, crc: output.crc.finalize(), memory_bytes })
+}
+
+/// What a file came to.
+struct Written {
+    bytes: u64,
+    crc: u32,
+    memory_bytes: u64,
 }
 
 /// Counts and checks what goes to the file.
@@ -374,6 +380,40 @@ pub(crate) fn read_rows(path: &Path) -> Result<Vec<Arc<RecordBatch>>, String> {
     reader.map(|batch| Ok(Arc::new(upgraded(&batch.map_err(|error| text(&error))?)?))).collect()
 }
 
+/// The oldest event of each tenant in a segment, reading no other columns.
+pub(crate) fn oldest_of_tenants(path: &Path) -> Result<BTreeMap<String, i64>, String> {
+    let text = |error: &dyn std::fmt::Display| error.to_string();
+    let file = File::open(path).map_err(|error| text(&error))?;
+    let (loaded, _) = load(&file)?;
+    let mut oldest: BTreeMap<String, i64> = BTreeMap::new();
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, loaded);
+    if builder.schema().index_of("tenant").is_err() {
+        return Ok(oldest);
+    }
+    let mask = ProjectionMask::columns(builder.parquet_schema(), ["time", "tenant"]);
+    let reader = builder.with_projection(mask).with_batch_size(CHUNK_ROWS).build().map_err(|error| text(&error))?;
+    for batch in reader {
+        let batch = batch.map_err(|error| text(&error))?;
+        let (Some(times), Some(tenants)) = (times(&batch), tenants(&batch)) else {
+            return Err("its columns are not those of events".to_owned());
+        };
+        for (time, tenant) in times.iter().zip(tenants) {
+            let Some(tenant) = tenant else { continue };
+            match oldest.get_mut(tenant) {
+                Some(oldest) => *oldest = (*oldest).min(*time),
+                None => drop(oldest.insert(tenant.to_owned(), *time)),
+            }
+        }
+    }
+    Ok(oldest)
+}
+
+/// The tenant of each row.
+pub(crate) fn tenants(batch: &RecordBatch) -> Option<impl Iterator<Item = Option<&str>>> {
+    let tenants = batch.column_by_name("tenant")?.as_dictionary_opt::<UInt16Type>()?;
+    Some(tenants.downcast_dict::<StringArray>()?.into_iter())
+}
+
 /// Makes the manifest's entry of a segment file that the manifest does not name, by reading all of it.
 pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), String> {
     let path = segments.join(file);
@@ -381,7 +421,7 @@ pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), Stri
     let footer = check_footer(&File::open(&path).map_err(unreadable)?)?;
     let (bytes, crc) = size_and_crc(&path).map_err(unreadable)?;
     let batches = read_rows(&path)?;
-    let order = Order::of(&batches).map_err(|error| error.to_string())?;
+    let order = Order::of(&batches, &footer.source).map_err(|error| error.to_string())?;
     if order.rows.len() as u64 != footer.rows {
         return Err("its counts of rows disagree".to_owned());
     }
@@ -391,6 +431,10 @@ pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), Stri
         time_min_micros: order.time_min_micros,
         time_max_micros: order.time_max_micros,
         seq_max: order.seq_max,
+        imported_max: order.imported_max,
+        time_mid_micros: Some(order.time_mid_micros),
+        by_client: order.by_client,
+        memory_bytes: None,
         bytes,
         crc,
         schema_version: footer.schema_version,

@@ -1,9 +1,12 @@
 //! The segment thread: turns sealed generations into segments, and then keeps house: retention, merging the small
-//! segments of hours gone by, and reading old segments now and then to find damage before a search does.
+//! segments of hours gone by, and reading old segments now and then to find damage before a search does. It also does what
+//! other threads ask of the manifest.
 //!
 //! The only one that changes the manifest while the log is open.
 
-use std::collections::BTreeMap;
+mod plan;
+mod purge;
+
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -14,28 +17,43 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use arrow::array::RecordBatch;
 
+use crate::clock::Clock;
+use crate::jobs::{self, Job};
 use crate::live::{Shared, lock};
 use crate::manifest::{Entry, Manifest};
-use crate::segment::{self, HOUR_MICROS, Segment, Source};
-use crate::{recover, retention, wal};
+use crate::segment::{self, Segment, Source};
+use crate::status::Compacted;
+use crate::{recover, wal};
+use purge::Examined;
 
 /// Longest nap of the thread.
 const NAP: Duration = Duration::from_secs(1);
 /// How often retention is looked at when no segment is written.
 const RETENTION_EVERY: Duration = Duration::from_secs(60);
-/// Rows a merged segment has at most: one row group, and what fits in memory next to everything else.
-const MERGED_ROWS_MAX: u64 = 1 << 20;
-/// An hour is merged this long after its end: late segments are then in.
-const MERGE_AFTER_MICROS: i64 = HOUR_MICROS / 4;
-
 pub(crate) struct Segmenter {
     pub(crate) shared: Arc<Shared>,
     pub(crate) manifest: Manifest,
     /// Segments not yet read whole since start, next last.
     pub(crate) unchecked: Vec<Arc<Segment>>,
+    pub(crate) jobs: jobs::Waiting,
+    clock: Clock,
+    examined: Examined,
 }
 
 impl Segmenter {
+    pub(crate) fn new(
+        shared: &Arc<Shared>,
+        manifest: Manifest,
+        unchecked: Vec<Arc<Segment>>,
+        jobs: jobs::Waiting,
+    ) -> Segmenter {
+        let wall_micros = now_micros();
+        let newest = manifest.segments.iter().map(|entry| entry.time_max_micros);
+        let newest = newest.filter(|&newest| newest <= wall_micros).max();
+        let clock = Clock::new(wall_micros, newest, Instant::now());
+        Segmenter { shared: Arc::clone(shared), manifest, unchecked, jobs, clock, examined: Examined::default() }
+    }
+
     pub(crate) fn run(mut self) {
         let mut retained: Option<Instant> = None;
         let mut retention = None;
@@ -55,11 +73,15 @@ impl Segmenter {
             if ended {
                 return;
             }
-            let bounds = *lock(&self.shared.retention);
+            while let Ok(job) = self.jobs.try_recv() {
+                self.work(job);
+            }
+            let bounds = lock(&self.shared.retention).clone();
             let due = retained.is_none_or(|retained| now.duration_since(retained) >= RETENTION_EVERY);
-            if due || flushed || retention != Some(bounds) {
+            if due || flushed || retention.as_ref() != Some(&bounds) {
                 (retained, retention) = (Some(now), Some(bounds));
-                if let Err(error) = self.retain(now_micros()) {
+                let time_micros = self.clock.read(now_micros(), now);
+                if let Err(error) = self.retain(time_micros) {
                     tracing::warn!(%error, "cannot drop old segments");
                 }
             }
@@ -119,13 +141,6 @@ impl Segmenter {
         Ok(())
     }
 
-    fn retain(&mut self, now_micros: i64) -> io::Result<()> {
-        let (keep_age, keep_bytes) = *lock(&self.shared.retention);
-        let other_bytes = self.shared.wal_bytes();
-        let gone = retention::surplus(&self.manifest.segments, other_bytes, now_micros, keep_age, keep_bytes);
-        self.replace(&gone, None)
-    }
-
     /// Takes segments out of the manifest, then from readers to come; the files go with the last reader.
     fn replace(&mut self, gone: &[String], new: Option<Entry>) -> io::Result<()> {
         if gone.is_empty() {
@@ -152,12 +167,72 @@ impl Segmenter {
         {
             self.set_aside(&segment, &reason);
         }
-        let small = mergeable(&self.manifest.segments, now_micros());
+        let small = plan::next(&self.manifest.segments, now_micros());
         if !small.is_empty()
             && let Err(error) = self.merge(&small)
         {
             tracing::warn!(%error, "cannot merge segments");
         }
+        let time_micros = self.clock.read(now_micros(), Instant::now());
+        if let Err(error) = self.trim(time_micros) {
+            tracing::warn!(%error, "cannot drop events whose time is over");
+        }
+    }
+
+    fn work(&mut self, job: Job) {
+        match job {
+            // Whoever asked may have gone meanwhile.
+            Job::Compact(reply) => drop(reply.send(self.compact())),
+            Job::Import(commit, reply) => drop(reply.send(self.import(&commit))),
+            Job::Look(reply) => drop(reply.send(self.manifest.clone())),
+        }
+    }
+
+    /// All that house-keeping would do in time, now.
+    fn compact(&mut self) -> io::Result<Compacted> {
+        let mut done = Compacted::default();
+        let time_micros = self.clock.read(now_micros(), Instant::now());
+        let purged = self.shared.purged.load(Ordering::Relaxed);
+        self.retain(time_micros)?;
+        while self.trim(time_micros)? {}
+        loop {
+            let files = plan::next(&self.manifest.segments, now_micros());
+            let bytes = |manifest: &Manifest| manifest.segments.iter().map(|entry| entry.bytes).sum::<u64>();
+            let (before, version) = (bytes(&self.manifest), self.manifest.version);
+            if files.is_empty() {
+                break;
+            }
+            self.merge(&files)?;
+            // A damaged one that could not be set aside either.
+            if self.manifest.version == version {
+                break;
+            }
+            done.merged += files.len() as u64;
+            done.written += 1;
+            done.saved_bytes += before as i64 - bytes(&self.manifest) as i64;
+            // The events that arrive do not wait for the end of it.
+            self.flush_all()?;
+        }
+        done.purged = self.shared.purged.load(Ordering::Relaxed) - purged;
+        Ok(done)
+    }
+
+    /// Takes in the segments of an import, and how far it came, by one change of the manifest.
+    fn import(&mut self, commit: &jobs::Commit) -> io::Result<()> {
+        self.change(|manifest| {
+            manifest.segments.extend(commit.entries.iter().cloned());
+            manifest.imports.insert(commit.source.clone(), commit.import.clone());
+            manifest.next_imported = manifest.next_imported.max(commit.next_imported);
+        })?;
+        let segments = commit.entries.iter().map(|entry| Segment::new(&self.shared.folder, entry.clone()));
+        self.shared.exchange(&[], segments);
+        Ok(())
+    }
+
+    /// Writes a segment of rows that were in others.
+    fn write(&self, source: Source, batches: &[Arc<RecordBatch>]) -> io::Result<Entry> {
+        let name = format!("merged-{:010}", self.manifest.version + 1);
+        segment::write(&self.shared.disk, &self.shared.folder, &name, &source, batches)
     }
 
     fn merge(&mut self, files: &[String]) -> io::Result<()> {
@@ -172,9 +247,7 @@ impl Segmenter {
                 }
             }
         }
-        let name = format!("merged-{:010}", self.manifest.version + 1);
-        let source = Source::Segments(files.to_vec());
-        let entry = segment::write(&self.shared.disk, &self.shared.folder, &name, &source, &batches)?;
+        let entry = self.write(Source::Segments(files.to_vec()), &batches)?;
         self.replace(files, Some(entry))
     }
 
@@ -192,80 +265,8 @@ impl Segmenter {
     }
 }
 
-/// Files of the first run of segments that one larger one can replace: same hour, over for a while, together not
-/// too many rows.
-fn mergeable(entries: &[Entry], now_micros: i64) -> Vec<String> {
-    let mut hours: BTreeMap<i64, Vec<&Entry>> = BTreeMap::new();
-    for entry in entries {
-        hours.entry(entry.time_min_micros.div_euclid(HOUR_MICROS)).or_default().push(entry);
-    }
-    let over = |hour: i64| {
-        let end = hour.saturating_add(1).saturating_mul(HOUR_MICROS);
-        end.saturating_add(MERGE_AFTER_MICROS) < now_micros
-    };
-    for (_, mut entries) in hours.into_iter().filter(|&(hour, _)| over(hour)) {
-        entries.sort_by_key(|entry| entry.time_min_micros);
-        let (mut run, mut rows) = (Vec::new(), 0);
-        for entry in entries {
-            if rows + entry.rows > MERGED_ROWS_MAX {
-                if run.len() > 1 {
-                    return run;
-                }
-                (run, rows) = (Vec::new(), 0);
-            }
-            rows += entry.rows;
-            run.push(entry.file.clone());
-        }
-        if run.len() > 1 {
-            return run;
-        }
-    }
-    Vec::new()
-}
-
 /// The wall clock: retention and merging are about calendar hours.
-fn now_micros() -> i64 {
+pub(crate) fn now_micros() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Segments are `hour:rows`, named by their place; the answer is the places merged.
-    fn check(segments: &[(i64, u64)], now_hour: i64, expect: &[usize]) {
-        let entry = |(at, &(hour, rows)): (usize, &(i64, u64))| Entry {
-            file: at.to_string(),
-            rows,
-            time_min_micros: hour * HOUR_MICROS + at as i64,
-            time_max_micros: hour * HOUR_MICROS + at as i64,
-            seq_max: 0,
-            bytes: 1,
-            crc: 0,
-            schema_version: event::SCHEMA_VERSION,
-        };
-        let entries: Vec<Entry> = segments.iter().enumerate().map(entry).collect();
-        let expect: Vec<String> = expect.iter().map(usize::to_string).collect();
-        assert_eq!(mergeable(&entries, now_hour * HOUR_MICROS + HOUR_MICROS / 2), expect, "{segments:?}");
-    }
-
-    #[test]
-    fn small_segments_of_an_hour_gone_by_are_merged() {
-        check(&[(1, 10), (1, 10), (2, 10), (1, 10)], 3, &[0, 1, 3]);
-        check(&[(1, 10), (2, 10), (2, 10)], 3, &[1, 2]);
-    }
-
-    #[test]
-    fn the_present_hour_and_lone_segments_are_left() {
-        check(&[(3, 10), (3, 10)], 3, &[]);
-        check(&[(1, 10), (2, 10)], 9, &[]);
-    }
-
-    #[test]
-    fn a_merged_segment_stays_within_a_row_group() {
-        check(&[(1, MERGED_ROWS_MAX), (1, 5), (1, 5)], 3, &[1, 2]);
-        check(&[(1, MERGED_ROWS_MAX - 5), (1, 5), (1, 5), (1, 5)], 3, &[0, 1]);
-        check(&[(1, MERGED_ROWS_MAX), (1, MERGED_ROWS_MAX)], 3, &[]);
-    }
 }

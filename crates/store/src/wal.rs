@@ -2,11 +2,16 @@
 //!
 //! ```text
 //! file:    magic 8 | schema version u32 | number u64 | crc u32 | record …
-//! record:  length u32 | crc u32 of length and payload | payload: Arrow IPC stream, schema and one batch, lz4
+//! record:  length u32 | crc u32 of length and payload | payload
 //! ```
+//!
+//! The magic says the form. In form 2, which is written, a payload is the columns of one batch in the schema of the
+//! file's version (`record`). In form 1, which is still read, it is an Arrow IPC stream: schema and one batch, lz4.
 //!
 //! All numbers little-endian. A file is read up to its first record that is torn or corrupt; nothing after it is
 //! trusted. A record is decoded only behind its checksum, so only bytes that we once wrote reach the Arrow reader.
+
+mod record;
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read};
@@ -16,15 +21,15 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
-use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;
-use arrow::ipc::writer::{IpcWriteOptions, StreamWriter};
 
 use crate::disk::Disk;
+use record::RecordError;
 
-/// First bytes of every WAL file. The line ends catch transfers that rewrite them.
-const MAGIC: [u8; 8] = *b"NWLOG\r\n\0";
-const HEADER_BYTES: usize = 24;
+/// First bytes of a WAL file of each form. The line ends catch transfers that rewrite them.
+const MAGIC_1: [u8; 8] = *b"NWLOG\r\n\0";
+const MAGIC: [u8; 8] = *b"NWLG2\r\n\0";
+pub(crate) const HEADER_BYTES: usize = 24;
 const RECORD_HEADER_BYTES: usize = 8;
 /// Largest payload of one record. 8,192 ordinary rows take under 2 MiB; larger batches are halved.
 pub(crate) const RECORD_BYTES_MAX: usize = 64 << 20;
@@ -57,10 +62,10 @@ pub(crate) fn replay_file(path: &Path, number: u64) -> io::Result<Replay> {
     Ok(replay(BufReader::with_capacity(1 << 20, file), size_bytes, Some(number)))
 }
 
-fn replay(mut input: impl Read, size_bytes: u64, number: Option<u64>) -> Replay {
+pub(crate) fn replay(mut input: impl Read, size_bytes: u64, number: Option<u64>) -> Replay {
     let mut found = Replay::default();
-    let schema = match read_header(&mut input, number) {
-        Ok(schema) => schema,
+    let form = match read_header(&mut input, number) {
+        Ok(form) => form,
         Err(fault) => {
             found.fault = Some(fault);
             return found;
@@ -70,7 +75,7 @@ fn replay(mut input: impl Read, size_bytes: u64, number: Option<u64>) -> Replay 
     found.good_bytes = HEADER_BYTES as u64;
     let mut payload = Vec::new();
     while found.good_bytes < size_bytes {
-        match read_record(&mut input, size_bytes - found.good_bytes, &schema, &mut payload) {
+        match read_record(&mut input, size_bytes - found.good_bytes, &form, &mut payload) {
             Ok(batch) => found.batches.push(batch),
             Err(fault) => {
                 found.fault = Some(fault);
@@ -82,12 +87,20 @@ fn replay(mut input: impl Read, size_bytes: u64, number: Option<u64>) -> Replay 
     found
 }
 
-/// Reads the header; gives the schema of the version the file was written in.
-fn read_header(input: &mut impl Read, number: Option<u64>) -> Result<SchemaRef, String> {
+/// How the records of a file are read.
+struct Form {
+    /// Schema of the version it was written in.
+    schema: SchemaRef,
+    /// Whether each record is an Arrow stream.
+    streams: bool,
+}
+
+fn read_header(input: &mut impl Read, number: Option<u64>) -> Result<Form, String> {
     let mut header = [0; HEADER_BYTES];
     input.read_exact(&mut header).map_err(|_| "header is cut short".to_owned())?;
     let ([magic @ .., _, _, _, _], crc) = (&header, u32_at(&header, 20));
-    if !magic.starts_with(&MAGIC) {
+    let streams = magic.starts_with(&MAGIC_1);
+    if !streams && !magic.starts_with(&MAGIC) {
         return Err("not a WAL file".to_owned());
     }
     if crc32fast::hash(magic) != crc {
@@ -98,14 +111,14 @@ fn read_header(input: &mut impl Read, number: Option<u64>) -> Result<SchemaRef, 
     let stored = (u64::from(u32_at(&header, 16)) << 32) | u64::from(u32_at(&header, 12));
     match number {
         Some(number) if number != stored => Err(format!("header says it is WAL {stored}")),
-        _ => Ok(schema),
+        _ => Ok(Form { schema, streams }),
     }
 }
 
 fn read_record(
     input: &mut impl Read,
     left_bytes: u64,
-    schema: &SchemaRef,
+    form: &Form,
     payload: &mut Vec<u8>,
 ) -> Result<RecordBatch, String> {
     let mut header = [0; RECORD_HEADER_BYTES];
@@ -122,7 +135,7 @@ fn read_record(
     if record_crc(&header[..4], payload) != crc {
         return Err("record checksum is wrong".to_owned());
     }
-    decode(payload, schema).map_err(|error| format!("record cannot be decoded: {error}"))
+    decode(payload, form).map_err(|error| format!("record cannot be decoded: {error}"))
 }
 
 fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -139,7 +152,20 @@ fn record_crc(length: &[u8], payload: &[u8]) -> u32 {
     crc.finalize()
 }
 
-fn decode(payload: &[u8], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
+/// The batch of a record, in the present schema: every batch in memory shares one.
+fn decode(payload: &[u8], form: &Form) -> Result<RecordBatch, String> {
+    let batch = if form.streams {
+        decode_stream(payload, &form.schema).map_err(|error| error.to_string())?
+    } else {
+        record::decode(payload, &form.schema).map_err(|error| match error {
+            RecordError::TooLarge => "it is over the limits of a record".to_owned(),
+            RecordError::Wrong(what) => what,
+        })?
+    };
+    event::upgrade(&batch).ok_or_else(|| "its columns are not those of events".to_owned())
+}
+
+fn decode_stream(payload: &[u8], schema: &SchemaRef) -> Result<RecordBatch, ArrowError> {
     let mut reader = StreamReader::try_new(payload, None)?;
     let wrong = |what: &str| Err(ArrowError::IpcError(what.to_owned()));
     if reader.schema() != *schema {
@@ -147,23 +173,16 @@ fn decode(payload: &[u8], schema: &SchemaRef) -> Result<RecordBatch, ArrowError>
     }
     match (reader.next().transpose()?, reader.next()) {
         (Some(batch), None) if batch.num_rows() > RECORD_ROWS_MAX => wrong("too many rows"),
-        // Rebuilt on our own schema, so that every batch in memory shares one.
-        (Some(batch), None) => {
-            event::upgrade(&batch).ok_or_else(|| ArrowError::IpcError("its columns are not those of events".to_owned()))
-        }
+        (Some(batch), None) => Ok(batch),
         _ => wrong("not exactly one batch"),
     }
 }
 
-/// Writes one record into `buffer`, replacing what it held.
-fn encode(batch: &RecordBatch, buffer: &mut Vec<u8>) -> Result<(), ArrowError> {
+/// Writes one record into `buffer`, replacing what it held; `plain` is room to work in.
+fn encode(batch: &RecordBatch, plain: &mut Vec<u8>, buffer: &mut Vec<u8>) -> Result<(), RecordError> {
     buffer.clear();
     buffer.extend_from_slice(&[0; RECORD_HEADER_BYTES]);
-    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
-    let mut writer = StreamWriter::try_new_with_options(&mut *buffer, &batch.schema(), options)?;
-    writer.write(batch)?;
-    writer.finish()?;
-    drop(writer);
+    record::encode(batch, plain, buffer)?;
     let length = (buffer.len() - RECORD_HEADER_BYTES).min(u32::MAX as usize) as u32;
     let (header, payload) = buffer.split_at_mut(RECORD_HEADER_BYTES);
     header[..4].copy_from_slice(&length.to_le_bytes());
@@ -181,9 +200,12 @@ pub(crate) enum AppendError {
     Io(io::Error),
 }
 
-impl From<ArrowError> for AppendError {
-    fn from(error: ArrowError) -> Self {
-        AppendError::Io(io::Error::other(error))
+impl From<RecordError> for AppendError {
+    fn from(error: RecordError) -> Self {
+        match error {
+            RecordError::TooLarge => AppendError::TooLarge,
+            RecordError::Wrong(what) => AppendError::Io(io::Error::other(what)),
+        }
     }
 }
 
@@ -197,6 +219,8 @@ pub(crate) struct Wal {
     /// Whether a failed write may have left bytes after `good_bytes`.
     torn: bool,
     buffer: Vec<u8>,
+    /// A record before it is compressed.
+    plain: Vec<u8>,
 }
 
 impl Wal {
@@ -222,12 +246,13 @@ impl Wal {
         disk.sync(&file)?;
         path.parent().map_or(Ok(()), |folder| disk.sync_folder(folder))?;
         let good_bytes = HEADER_BYTES as u64;
-        Ok(Wal { disk: disk.clone(), file: Arc::new(file), number, good_bytes, torn: false, buffer: Vec::new() })
+        let (buffer, plain) = (Vec::new(), Vec::new());
+        Ok(Wal { disk: disk.clone(), file: Arc::new(file), number, good_bytes, torn: false, buffer, plain })
     }
 
     /// Appends one batch; it survives a crash of this process at once, a power cut after the next sync.
     pub(crate) fn append(&mut self, batch: &RecordBatch) -> Result<(), AppendError> {
-        encode(batch, &mut self.buffer)?;
+        encode(batch, &mut self.plain, &mut self.buffer)?;
         if self.buffer.len() > RECORD_HEADER_BYTES + RECORD_BYTES_MAX {
             return Err(AppendError::TooLarge);
         }

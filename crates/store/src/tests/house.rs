@@ -3,7 +3,7 @@
 use super::*;
 use crate::segment::HOUR_MICROS;
 
-/// Opens and closes the log once per segment of 100 events, an hour's segments at their hour.
+/// Opens and closes the log once per segment of 100 events, each at its hour. Hours of different days are not merged.
 fn segments_at(folder: &Path, hours: &[i64]) {
     for (at, hour) in (0_u64..).zip(hours) {
         let (store, _) = Store::open(Settings { keep_age: None, ..settings(folder) }).unwrap();
@@ -21,7 +21,7 @@ fn this_hour() -> i64 {
 fn old_hours_go_and_a_search_over_them_ends_well() {
     let folder = tempfile::tempdir().unwrap();
     let now = this_hour();
-    segments_at(folder.path(), &[now - 9, now - 8, now - 1]);
+    segments_at(folder.path(), &[now - 57, now - 33, now - 1]);
     let (store, _) = open(folder.path());
     let table = store.table();
     assert_eq!(files(folder.path(), "parquet").len(), 3);
@@ -45,7 +45,7 @@ fn old_hours_go_and_a_search_over_them_ends_well() {
 fn segments_removed_but_still_there_after_a_crash_stay_removed() {
     let folder = tempfile::tempdir().unwrap();
     let now = this_hour();
-    segments_at(folder.path(), &[now - 9, now - 1]);
+    segments_at(folder.path(), &[now - 33, now - 1]);
     let (store, _) = open(folder.path());
     let table = store.table();
     store.set_retention(Some(Duration::from_secs(5 * 3_600)), None);
@@ -63,13 +63,13 @@ fn segments_removed_but_still_there_after_a_crash_stay_removed() {
 fn the_log_stays_within_its_size() {
     let folder = tempfile::tempdir().unwrap();
     let now = this_hour();
-    segments_at(folder.path(), &[now - 3, now - 2, now - 1]);
+    segments_at(folder.path(), &[now - 49, now - 25, now - 1]);
     let (store, _) = open(folder.path());
     let bytes = store.health().bytes;
     store.set_retention(None, Some(bytes - 1));
     let health = wait_until(&store, |health| health.segments == 2);
     assert!(health.bytes < bytes);
-    assert_eq!(health.oldest_micros, Some((now - 2) * HOUR_MICROS + 100));
+    assert_eq!(health.oldest_micros, Some((now - 25) * HOUR_MICROS + 100));
 }
 
 #[test]
@@ -129,4 +129,134 @@ fn a_quiet_server_keeps_few_live_batches() {
     }
     assert!(store.inner.shared.snapshot().live.len() <= 7, "one batch per power of two");
     assert_eq!(all(&store).len(), 40);
+}
+
+#[test]
+fn merged_segments_are_in_the_order_of_tenant_client_and_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let hour = this_hour() - 9;
+    for part in 0..3 {
+        let (store, _) = open(folder.path());
+        put(
+            &store,
+            (part * 100..part * 100 + 100).map(|number| Event {
+                tenant: (number % 3 > 0).then(|| format!("tenant {}", number % 3).into()),
+                ..event(number, hour * HOUR_MICROS + number as i64)
+            }),
+        );
+        store.close();
+    }
+    let (store, _) = open(folder.path());
+    wait_until(&store, |health| health.segments == 1);
+    let segment = store.inner.shared.snapshot().segments[0].clone();
+    assert!(segment.entry.by_client);
+    assert_eq!(segment.entry.time_min_micros, hour * HOUR_MICROS);
+    assert_eq!(segment.entry.time_max_micros, hour * HOUR_MICROS + 299);
+    let rows: Vec<Row> = crate::segment::read_rows(&segment.path)
+        .unwrap()
+        .iter()
+        .flat_map(|batch| event::rows(batch).unwrap())
+        .collect();
+    let key = |row: &Row| (row.tenant.clone(), event::address_bytes(row.client), row.time_micros);
+    assert!(rows.is_sorted_by_key(key) && rows.len() == 300);
+    assert!(!rows.is_sorted_by_key(|row| row.time_micros));
+}
+
+#[test]
+fn a_tenants_events_go_at_the_tenants_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = this_hour();
+    for (number, hour) in (0..).zip([now - 57, now - 33, now - 1]) {
+        let (store, _) = open(folder.path());
+        let tenants = [None, Some("short"), Some("long")];
+        put(
+            &store,
+            tenants.into_iter().zip(0..).map(|(tenant, at)| Event {
+                tenant: tenant.map(Arc::from),
+                ..event(number * 3 + at, hour * HOUR_MICROS)
+            }),
+        );
+        store.close();
+    }
+    let keep = vec![("short".into(), Duration::from_secs(5 * 3_600)), ("other".into(), Duration::from_secs(1))];
+    let (store, _) = Store::open(Settings { keep_tenants: keep, ..settings(folder.path()) }).unwrap();
+    wait_until(&store, |health| health.rows == 7);
+    let kept: Vec<u64> = all(&store).iter().map(|row| support::number_of(row.domain.as_deref().unwrap())).collect();
+    assert_eq!(kept, [0, 2, 3, 5, 6, 7, 8]);
+    assert_eq!(store.status().purged, 2);
+    store.set_keep_tenants(vec![("long".into(), Duration::from_secs(40 * 3_600))]);
+    wait_until(&store, |health| health.rows == 6);
+    drop(store);
+    let (store, opened) = open(folder.path());
+    assert_eq!((opened.notes, all(&store).len()), (Vec::new(), 6));
+}
+
+#[test]
+fn an_event_of_the_future_does_not_keep_its_neighbours() {
+    let folder = tempfile::tempdir().unwrap();
+    let (now, ten_years) = (this_hour(), 10 * 365 * 24);
+    let (store, _) = open(folder.path());
+    put(
+        &store,
+        [event(0, (now - 30) * HOUR_MICROS), event(1, (now + ten_years) * HOUR_MICROS), event(2, now * HOUR_MICROS)],
+    );
+    store.close();
+    drop(store);
+    let keep_age = Some(Duration::from_secs(5 * 3_600));
+    let (store, _) = Store::open(Settings { keep_age, ..settings(folder.path()) }).unwrap();
+    wait_until(&store, |health| health.rows == 2);
+    let kept: Vec<u64> = all(&store).iter().map(|row| support::number_of(row.domain.as_deref().unwrap())).collect();
+    assert_eq!(kept, [1, 2]);
+}
+
+#[test]
+fn clocks_that_jump_lose_nothing() {
+    let folder = tempfile::tempdir().unwrap();
+    let hour = this_hour() - 3;
+    let jumps = [0, -1, 24 * 365, 24 * 365 - 1, 0, 1];
+    for (at, jump) in (0_u64..).zip(jumps) {
+        let (store, opened) = open(folder.path());
+        assert_eq!(opened.notes, Vec::<String>::new());
+        put(&store, (at * 100..at * 100 + 100).map(|number| event(number, (hour + jump) * HOUR_MICROS)));
+        if at % 2 == 0 {
+            store.close();
+        }
+    }
+    let keep_age = Some(Duration::from_secs(3_600 * 48));
+    let (store, _) = Store::open(Settings { keep_age, ..settings(folder.path()) }).unwrap();
+    store.compact().unwrap();
+    let numbers: Vec<u64> = all(&store).iter().map(|row| row.seq).collect();
+    assert_eq!(numbers, (0..600).collect::<Vec<_>>());
+    let inside = searches::read(&store, |frame| {
+        let at = |hours: i64| {
+            let micros =
+                datafusion::scalar::ScalarValue::TimestampMicrosecond(Some(hours * HOUR_MICROS), Some("UTC".into()));
+            datafusion::prelude::lit(micros)
+        };
+        frame.filter(datafusion::prelude::col("time").between(at(hour - 1), at(hour))).unwrap()
+    });
+    assert_eq!(inside.len(), 300);
+}
+
+#[test]
+fn compact_does_all_at_once_and_says_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let day = this_hour().div_euclid(24) * 24;
+    segments_at(folder.path(), &[day - 20, day - 20, day - 19, day - 44, day - 43]);
+    let (store, _) = Store::open(settings(folder.path())).unwrap();
+    let rows = all(&store);
+    let done = store.compact().unwrap();
+    assert_eq!(store.health().segments, 2, "{done:?}");
+    assert_eq!(all(&store), rows);
+    assert_eq!(store.compact().unwrap(), Compacted::default());
+    let status = store.status();
+    assert_eq!((status.rows, status.segments, status.compacted_segments), (500, 2, 2));
+    assert!(status.uncompressed_bytes > status.compressed_bytes && status.compressed_bytes > 0);
+    let schema = Schema { version: event::SCHEMA_VERSION, segments: 2, rows: 500 };
+    assert_eq!((status.by_schema, status.next_purge), (vec![schema], None));
+    store.set_retention(Some(Duration::from_secs(1_000 * 3_600)), None);
+    let purge = store.status().next_purge.unwrap();
+    assert_eq!((purge.rows, purge.at_micros), (200, (day - 42 + 1_000) * HOUR_MICROS));
+    store.close();
+    assert!(matches!(store.compact(), Err(ImportError::Closed)));
 }

@@ -3,11 +3,13 @@
 mod damage;
 mod disk;
 mod house;
+mod imports;
 mod privacy;
 mod schema;
 mod searches;
 #[path = "../../tests/support/mod.rs"]
 pub(crate) mod support;
+mod verifying;
 
 use std::path::Path;
 

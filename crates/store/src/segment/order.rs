@@ -1,0 +1,82 @@
+//! The order rows are written in, and what is learnt of them on the way.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use arrow::array::{AsArray, RecordBatch};
+
+use super::{Source, tenants, times_and_numbers};
+use crate::manifest::IMPORTED_FROM;
+
+/// Rows by batch and place.
+pub(super) struct Order {
+    pub(super) rows: Vec<(u32, u32)>,
+    pub(super) time_min_micros: i64,
+    pub(super) time_max_micros: i64,
+    pub(super) time_mid_micros: i64,
+    pub(super) seq_max: u64,
+    pub(super) imported_max: u64,
+    pub(super) by_client: bool,
+}
+
+impl Order {
+    /// Rows of a WAL by time, all others by tenant, client and time; then by number.
+    pub(super) fn of(batches: &[Arc<RecordBatch>], source: &Source) -> io::Result<Order> {
+        let by_client = !matches!(source, Source::Wal(_));
+        let mut all_times = Vec::with_capacity(batches.iter().map(|batch| batch.num_rows()).sum());
+        let (mut seq_max, mut imported_max) = (0, 0);
+        for batch in batches {
+            let (times, numbers) = times_and_numbers(batch)?;
+            all_times.extend_from_slice(times);
+            for &number in numbers {
+                let max = if number < IMPORTED_FROM { &mut seq_max } else { &mut imported_max };
+                *max = number.max(*max);
+            }
+        }
+        let (Some(&time_min_micros), Some(&time_max_micros)) = (all_times.iter().min(), all_times.iter().max()) else {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "a segment needs rows"));
+        };
+        let middle = all_times.len() / 2;
+        let time_mid_micros = *all_times.select_nth_unstable(middle).1;
+        drop(all_times);
+        let rows = if by_client { rows_by_client(batches)? } else { rows_by_time(batches)? };
+        Ok(Order { rows, time_min_micros, time_max_micros, time_mid_micros, seq_max, imported_max, by_client })
+    }
+}
+
+fn rows_by_time(batches: &[Arc<RecordBatch>]) -> io::Result<Vec<(u32, u32)>> {
+    let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.num_rows()).sum());
+    for (batch_at, batch) in batches.iter().enumerate() {
+        let (times, numbers) = times_and_numbers(batch)?;
+        rows.extend((0..batch.num_rows()).map(|at| (times[at], numbers[at], batch_at as u32, at as u32)));
+    }
+    // Rows arrive nearly in order; the stable sort finds their runs.
+    rows.sort_by_key(|&(time, number, ..)| (time, number));
+    Ok(rows.into_iter().map(|(.., batch, row)| (batch, row)).collect())
+}
+
+fn rows_by_client(batches: &[Arc<RecordBatch>]) -> io::Result<Vec<(u32, u32)>> {
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not a batch of events");
+    let mut ranks: BTreeMap<&str, u32> = BTreeMap::new();
+    for batch in batches {
+        tenants(batch).ok_or_else(wrong)?.flatten().for_each(|tenant| {
+            ranks.entry(tenant).or_default();
+        });
+    }
+    // Without a tenant comes first.
+    ranks.values_mut().zip(1..).for_each(|(rank, at)| *rank = at);
+    let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.num_rows()).sum());
+    for (batch_at, batch) in batches.iter().enumerate() {
+        let (times, numbers) = times_and_numbers(batch)?;
+        let clients = batch.column_by_name("client").and_then(|column| column.as_fixed_size_binary_opt());
+        let clients = clients.ok_or_else(wrong)?;
+        for (at, tenant) in tenants(batch).ok_or_else(wrong)?.enumerate() {
+            let rank = tenant.and_then(|tenant| ranks.get(tenant)).copied().unwrap_or(0);
+            let client = clients.value(at).try_into().map(u128::from_be_bytes).map_err(|_| wrong())?;
+            rows.push((rank, client, times[at], numbers[at], batch_at as u32, at as u32));
+        }
+    }
+    rows.sort_unstable();
+    Ok(rows.into_iter().map(|(.., batch, row)| (batch, row)).collect())
+}

@@ -1,0 +1,282 @@
+//! Verification: every file of the log read whole, and what is damaged, missing or unknown named. Changes nothing.
+//!
+//! Knows the files; what becomes of a damaged one is for opening and for the segment thread to decide.
+
+use std::collections::HashSet;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::TEMP_EXTENSION;
+use crate::manifest::{self, Manifest, Unreadable};
+use crate::segment::{self, Segment};
+use crate::{StoreError, recover, wal};
+
+/// Most findings kept; beyond, they are counted.
+const FINDINGS_MAX: usize = 10_000;
+
+/// What a log's files are like.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// What is wrong, at most 10,000.
+    pub findings: Vec<Finding>,
+    /// Findings beyond those.
+    pub more_findings: u64,
+    /// Good segments.
+    pub segments: u64,
+    /// Events in them.
+    pub segment_rows: u64,
+    /// Good WAL files.
+    pub wals: u64,
+    /// Events in the good records of all WAL files.
+    pub wal_rows: u64,
+    /// Bytes read.
+    pub bytes: u64,
+    /// Files set aside earlier: known to be damaged, and no part of the log.
+    pub aside: u64,
+}
+
+/// A file that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// The file, relative to the log's folder.
+    pub file: PathBuf,
+    /// What is wrong with it.
+    pub kind: FindingKind,
+    /// Why, for an operator.
+    pub reason: String,
+}
+
+/// What is wrong with a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FindingKind {
+    /// Its bytes are not those written.
+    Damaged,
+    /// The manifest names it and it is not there.
+    Missing,
+    /// It is no part of the log.
+    Unknown,
+}
+
+impl Report {
+    /// Whether nothing is wrong.
+    #[must_use]
+    pub fn is_good(&self) -> bool {
+        self.findings.is_empty()
+    }
+
+    fn say(&mut self, file: impl Into<PathBuf>, kind: FindingKind, reason: impl Into<String>) {
+        if self.findings.len() < FINDINGS_MAX {
+            self.findings.push(Finding { file: file.into(), kind, reason: reason.into() });
+        } else {
+            self.more_findings += 1;
+        }
+    }
+}
+
+/// Reads every file of the log in a folder that no server has open.
+///
+/// # Errors
+/// The folder is in use (ask that server instead: `Store::verify`), or a folder in it cannot be listed.
+pub fn verify(folder: &Path) -> Result<Report, StoreError> {
+    // Not `lock_folder`, which makes the file.
+    let lock = File::open(folder.join("lock")).ok();
+    if let Some(lock) = &lock
+        && matches!(lock.try_lock_shared(), Err(fs::TryLockError::WouldBlock))
+    {
+        return Err(StoreError::InUse { folder: folder.to_owned() });
+    }
+    let mut report = Report::default();
+    let manifest = match manifest::load(folder) {
+        Ok(manifest) => Some(manifest),
+        Err(Unreadable::Missing) => {
+            report.say(manifest::NAME, FindingKind::Missing, "it is made again from the segments at the next start");
+            None
+        }
+        Err(Unreadable::Corrupt(reason)) => {
+            report.say(manifest::NAME, FindingKind::Damaged, reason);
+            None
+        }
+        Err(Unreadable::Io(error)) => {
+            report.say(manifest::NAME, FindingKind::Damaged, format!("it cannot be read: {error}"));
+            None
+        }
+    };
+    files(folder, manifest.as_ref(), &mut report)?;
+    match &manifest {
+        Some(manifest) => {
+            let segments = manifest.segments.iter().map(|entry| Segment::new(folder, entry.clone()));
+            segments.for_each(|segment| check_segment(&segment, &mut report));
+        }
+        // Without the manifest a segment is held against what it says of itself.
+        None => orphans(folder, &mut report)?,
+    }
+    let wal_folder = folder.join("wal");
+    for number in numbers(&wal_folder)? {
+        // A WAL that is in a segment is left over from a crash and is removed at the next start.
+        if manifest.as_ref().is_none_or(|manifest| !recover::holds(manifest, number)) {
+            check_wal(&wal_folder, number, None, &mut report);
+        }
+    }
+    Ok(report)
+}
+
+/// Verifies a log that is open: its segments as of now, the WAL as far as it was written.
+pub(crate) fn verify_open(
+    folder: &Path,
+    manifest: &Manifest,
+    segments: &[Arc<Segment>],
+    wals: &[(u64, u64)],
+    still_live: impl Fn(u64) -> bool,
+    still_unknown: impl Fn(&Path) -> bool,
+) -> Result<Report, StoreError> {
+    let mut report = Report::default();
+    match manifest::load(folder) {
+        Ok(_) => {}
+        Err(Unreadable::Missing) => {
+            report.say(manifest::NAME, FindingKind::Missing, "it is written again with the next segment")
+        }
+        Err(Unreadable::Corrupt(reason)) => report.say(manifest::NAME, FindingKind::Damaged, reason),
+        Err(Unreadable::Io(error)) => {
+            report.say(manifest::NAME, FindingKind::Damaged, format!("it cannot be read: {error}"));
+        }
+    }
+    let mut listed = Report::default();
+    files(folder, Some(manifest), &mut listed)?;
+    report.aside = listed.aside;
+    // Segments come and go meanwhile.
+    report.findings.extend(listed.findings.into_iter().filter(|finding| still_unknown(&finding.file)));
+    segments.iter().for_each(|segment| check_segment(segment, &mut report));
+    for &(number, good_bytes) in wals {
+        let before = report.clone();
+        check_wal(&folder.join("wal"), number, Some(good_bytes), &mut report);
+        if !still_live(number) {
+            report = before;
+        }
+    }
+    Ok(report)
+}
+
+fn check_segment(segment: &Segment, report: &mut Report) {
+    let file = Path::new(segment::FOLDER).join(&segment.entry.file);
+    if !segment.path.exists() {
+        return report.say(file, FindingKind::Missing, format!("{} events are lost", segment.entry.rows));
+    }
+    report.bytes += segment.entry.bytes;
+    match segment::check_quickly(segment).and_then(|()| segment::check_fully(segment)) {
+        Ok(()) => {
+            report.segments += 1;
+            report.segment_rows += segment.entry.rows;
+        }
+        Err(reason) => report.say(file, FindingKind::Damaged, reason),
+    }
+}
+
+fn orphans(folder: &Path, report: &mut Report) -> Result<(), StoreError> {
+    let segments = folder.join(segment::FOLDER);
+    for path in below(&segments)? {
+        let Some(file) = path.strip_prefix(&segments).ok().and_then(Path::to_str) else { continue };
+        if path.extension().is_none_or(|extension| extension != segment::EXTENSION) {
+            continue;
+        }
+        match segment::adopt(&segments, file) {
+            Ok((entry, _)) => {
+                report.segments += 1;
+                report.segment_rows += entry.rows;
+                report.bytes += entry.bytes;
+            }
+            Err(reason) => report.say(Path::new(segment::FOLDER).join(file), FindingKind::Damaged, reason),
+        }
+    }
+    Ok(())
+}
+
+/// Reads a WAL file, or as many bytes of it as are good for sure.
+fn check_wal(wal_folder: &Path, number: u64, good_bytes: Option<u64>, report: &mut Report) {
+    let path = wal::path(wal_folder, number);
+    let file = Path::new("wal").join(path.file_name().unwrap_or_default());
+    let replayed = File::open(&path).and_then(|file| {
+        let size_bytes = file.metadata()?.len();
+        let bytes = good_bytes.map_or(size_bytes, |good| good.max(wal::HEADER_BYTES as u64));
+        Ok((size_bytes < bytes, wal::replay(io::BufReader::new(file.take(bytes)), bytes, Some(number)), bytes))
+    });
+    match replayed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            report.say(file, FindingKind::Missing, "its events are lost");
+        }
+        Err(error) => report.say(file, FindingKind::Damaged, format!("it cannot be read: {error}")),
+        Ok((short, found, bytes)) => {
+            report.bytes += found.good_bytes;
+            report.wal_rows += found.batches.iter().map(|batch| batch.num_rows() as u64).sum::<u64>();
+            match found.fault {
+                None if !short => report.wals += 1,
+                None => report.say(file, FindingKind::Damaged, format!("it is shorter than the {bytes} bytes written")),
+                Some(fault) => {
+                    let at = found.good_bytes;
+                    report.say(file, FindingKind::Damaged, format!("{fault} at byte {at}"));
+                }
+            }
+        }
+    }
+}
+
+/// Names files that are no part of the log. What a crash leaves behind and the next start tidies up is not named.
+fn files(folder: &Path, manifest: Option<&Manifest>, report: &mut Report) -> Result<(), StoreError> {
+    let segments = folder.join(segment::FOLDER);
+    let named: HashSet<&str> = manifest
+        .into_iter()
+        .flat_map(|manifest| {
+            manifest.segments.iter().map(|entry| entry.file.as_str()).chain(manifest.removed.iter().map(String::as_str))
+        })
+        .collect();
+    for path in below(folder)? {
+        let file = path.strip_prefix(folder).unwrap_or(&path).to_owned();
+        let has_ending = |ending: &str| path.extension().is_some_and(|extension| extension == ending);
+        let known = match file.components().next().and_then(|first| first.as_os_str().to_str()) {
+            Some("lock" | manifest::NAME) => true,
+            Some(recover::ASIDE) => {
+                report.aside += 1;
+                true
+            }
+            Some("wal") => file.file_name().and_then(|name| name.to_str()).and_then(wal::number_of).is_some(),
+            Some(segment::FOLDER) => {
+                let file = path.strip_prefix(&segments).ok().and_then(Path::to_str);
+                has_ending(segment::EXTENSION) && (manifest.is_none() || file.is_some_and(|file| named.contains(file)))
+            }
+            _ => false,
+        };
+        if !known && !has_ending(TEMP_EXTENSION) {
+            report.say(file, FindingKind::Unknown, "the manifest does not name it");
+        }
+    }
+    Ok(())
+}
+
+fn numbers(wal_folder: &Path) -> Result<Vec<u64>, StoreError> {
+    let names = below(wal_folder)?.into_iter();
+    let mut numbers: Vec<u64> =
+        names.filter_map(|path| path.file_name().and_then(|name| name.to_str()).and_then(wal::number_of)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// Every file below a folder, in order; none when it is not there. Files that vanish meanwhile do no harm.
+fn below(folder: &Path) -> Result<Vec<PathBuf>, StoreError> {
+    let (mut found, mut open) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(folder) = open.pop() {
+        let entries = match fs::read_dir(&folder) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            entries => entries.map_err(|source| recover::at(&folder, source))?,
+        };
+        for entry in entries {
+            let entry = entry.map_err(|source| recover::at(&folder, source))?;
+            match entry.file_type() {
+                Ok(kind) if kind.is_dir() => open.push(entry.path()),
+                _ => found.push(entry.path()),
+            }
+        }
+    }
+    found.sort();
+    Ok(found)
+}
