@@ -1,7 +1,7 @@
 //! What other threads ask of the segment thread, which alone changes the manifest while the log is open.
 
 use std::io;
-use std::sync::mpsc::{Receiver, Sender, SyncSender};
+use std::sync::mpsc::{Receiver, SyncSender};
 
 use crate::manifest::{Entry, Import, Manifest};
 use crate::status::Compacted;
@@ -9,7 +9,10 @@ use crate::status::Compacted;
 /// Where jobs wait; the segment thread takes them between its own.
 pub(crate) type Waiting = Receiver<Job>;
 /// Where jobs are put.
-pub(crate) type Desk = Sender<Job>;
+pub(crate) type Desk = SyncSender<Job>;
+
+/// Jobs that wait for the segment thread; whoever brings more waits with them.
+pub(crate) const JOBS_WAITING_MAX: usize = 16;
 
 /// One thing to do, and where to say what came of it.
 pub(crate) enum Job {

@@ -162,7 +162,7 @@ impl Store {
             .map_err(|source| io(&wal::path(&wal_folder, found.next_wal), source))?;
         let mut generations = found.generations;
         generations.push_back(Generation::new(found.next_wal));
-        let (desk, jobs) = mpsc::channel();
+        let (desk, jobs) = mpsc::sync_channel(jobs::JOBS_WAITING_MAX);
         let shared = Shared::new(folder.clone(), settings, disk, retry_every, found.segments, generations, desk);
         let shared = Arc::new(shared);
         shared.next_imported.store(found.manifest.next_imported, Ordering::Release);

@@ -217,7 +217,7 @@ fn a_segment_damaged_while_open_is_set_aside_when_read() {
     let segment = store.inner.shared.snapshot().segments[0].clone();
     edit(&segment.path, |bytes| bytes[500] ^= 1);
     let manifest = manifest::load(&store.inner.shared.folder).unwrap();
-    let mut house = Segmenter::new(&store.inner.shared, manifest, vec![segment], mpsc::channel().1);
+    let mut house = Segmenter::new(&store.inner.shared, manifest, vec![segment], mpsc::sync_channel(1).1);
     house.keep_house();
     assert_eq!((store.health().set_aside, store.health().rows), (1, 0));
     assert_eq!(all(&store), []);
