@@ -277,8 +277,6 @@ fn segments_are_searched_like_rows() {
         segment_rows: 60,
         segment_age: std::time::Duration::from_secs(3_600),
         sync_every: std::time::Duration::from_millis(1),
-        admission: store::Admission::default(),
-        keep_tenants: Vec::new(),
         ..store::Settings::default()
     };
     let (log, _) = store::Store::open(settings.clone()).unwrap();
