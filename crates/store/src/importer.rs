@@ -99,9 +99,10 @@ impl Importer {
             batches: Vec::new(),
             rows: 0,
         };
-        let (reply, answer) = mpsc::sync_channel(1);
-        importer.ask(Job::Look(reply))?;
-        let manifest = answer.recv().map_err(|_| ImportError::Closed)?;
+        if shared.closing.load(Ordering::Acquire) {
+            return Err(ImportError::Closed);
+        }
+        let manifest = shared.manifest.load();
         match manifest.imports.get(source) {
             Some(kept) => importer.kept.clone_from(kept),
             None if manifest.imports.len() >= SOURCES_MAX => return Err(ImportError::TooMany),

@@ -32,6 +32,7 @@ mod settings;
 mod snapshot;
 mod status;
 mod table;
+mod upkeep;
 mod verify;
 mod wal;
 mod writer;
@@ -48,7 +49,6 @@ use datafusion::catalog::TableProvider;
 
 use crate::admission::Gate;
 use crate::disk::Disk;
-use crate::jobs::Job;
 use crate::live::{Generation, Shared, lock};
 use crate::segmenter::Segmenter;
 use crate::sender::Rings;
@@ -239,70 +239,6 @@ impl Store {
         if let Some(running) = &*lock(&self.inner.running) {
             running.others.iter().for_each(|thread| thread.thread().unpark());
         }
-    }
-
-    /// Begins or goes on with the import of a source: what names the input, such as its format and a fingerprint of its
-    /// content. Waits for the segment thread.
-    ///
-    /// # Errors
-    /// The source is being imported, its name is no name, or the log is closed.
-    pub fn importer(&self, source: &str) -> Result<Importer, ImportError> {
-        Importer::new(&self.inner.shared, source)
-    }
-
-    /// Does now what house-keeping does in time: drops what is due, merges what can be merged. May take long; events that
-    /// arrive meanwhile are kept.
-    ///
-    /// # Errors
-    /// The disk said no, or the log is closed.
-    pub fn compact(&self) -> Result<Compacted, ImportError> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        self.inner.shared.ask(Job::Compact(reply)).map_err(|_| ImportError::Closed)?;
-        Ok(answer.recv().map_err(|_| ImportError::Closed)??)
-    }
-
-    /// How the log is, whole. Waits for the segment thread; a closed log knows no imports.
-    #[must_use]
-    pub fn status(&self) -> Status {
-        let shared = &self.inner.shared;
-        let manifest = self.manifest();
-        let contents = shared.snapshot();
-        let entries: Vec<_> = contents.segments.iter().map(|segment| &segment.entry).collect();
-        let bounds = lock(&shared.retention).clone();
-        let purged = shared.purged.load(Ordering::Relaxed);
-        Status::of(shared.health(), &entries, manifest.as_ref(), purged, &bounds)
-    }
-
-    /// The manifest, while the segment thread runs.
-    fn manifest(&self) -> Option<manifest::Manifest> {
-        let (reply, answer) = mpsc::sync_channel(1);
-        self.inner.shared.ask(Job::Look(reply)).ok()?;
-        answer.recv().ok()
-    }
-
-    /// Reads every file of the log and names what is damaged, missing or unknown. Changes nothing; takes as long as reading
-    /// all bytes does.
-    ///
-    /// # Errors
-    /// The log is closed (use `verify`), or a folder cannot be listed.
-    pub fn verify(&self) -> Result<Report, StoreError> {
-        let shared = &self.inner.shared;
-        let closed = || recover::at(&shared.folder, std::io::Error::other("the log is closed"));
-        let (wals, contents) = (shared.wals(), shared.snapshot());
-        let manifest = self.manifest().ok_or_else(closed)?;
-        let still_live = |number| shared.wals().iter().any(|(live, _)| *live == number);
-        let still_unknown = |file: &std::path::Path| {
-            let importing = !lock(&shared.importing).is_empty();
-            let import = file.file_name().is_some_and(|name| name.to_string_lossy().starts_with("import-"));
-            let path = shared.folder.join(file);
-            let now = self.manifest();
-            let named = |now: &manifest::Manifest| {
-                let mut files = now.segments.iter().map(|entry| &entry.file).chain(&now.removed);
-                files.any(|name| path.ends_with(name))
-            };
-            path.exists() && !(importing && import) && !now.as_ref().is_some_and(named)
-        };
-        verify::verify_open(&shared.folder, &manifest, &contents.segments, &wals, still_live, still_unknown)
     }
 
     /// Drains the rings, writes what is live into a last segment and stops the threads. When the segment cannot be

@@ -19,6 +19,7 @@ use tokio::sync::broadcast;
 use crate::admission::Gate;
 use crate::disk::Disk;
 use crate::jobs::{Desk, Job};
+use crate::manifest::Manifest;
 use crate::retention::Bounds;
 use crate::segment::{Segment, times_and_numbers};
 use crate::{Health, Settings, wal};
@@ -119,6 +120,8 @@ pub(crate) struct Shared {
     pub(crate) importing: Mutex<HashSet<String>>,
     /// Jobs for the segment thread.
     pub(crate) jobs: Desk,
+    /// The manifest as it was last saved.
+    pub(crate) manifest: ArcSwap<Manifest>,
     /// The segment thread, once it runs.
     pub(crate) segmenter: OnceLock<Thread>,
     /// Takes events in.
@@ -164,6 +167,7 @@ impl Shared {
             next_imported: AtomicU64::new(0),
             importing: Mutex::default(),
             jobs,
+            manifest: ArcSwap::default(),
             segmenter: OnceLock::new(),
             gate: ArcSwap::from_pointee(Gate::new(&settings.admission)),
             settings,

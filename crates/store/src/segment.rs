@@ -5,11 +5,11 @@
 //!
 //! Knows nothing of the WAL or of searches.
 
+mod check;
 mod order;
 
-use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,18 +17,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::compute::interleave_record_batch;
 use arrow::datatypes::{TimestampMicrosecondType, UInt16Type, UInt64Type};
-use bytes::Bytes;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use parquet::arrow::{ArrowWriter, ProjectionMask};
+use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
-use parquet::file::reader::ChunkReader;
 use parquet::schema::types::ColumnPath;
 
 use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::manifest::Entry;
 use order::Order;
+
+pub use check::check_segment_bytes;
+pub(crate) use check::{adopt, check_fully, check_quickly, oldest_of_tenants, read_rows};
 
 /// Folder of the segments inside the log folder.
 pub(crate) const FOLDER: &str = "segments";
@@ -43,10 +43,6 @@ const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
 const PAGE_ROWS_MAX: usize = 20_000;
 /// Rows handed to the encoder at once.
 const CHUNK_ROWS: usize = 8_192;
-/// Bytes read at once when a file is checked.
-const READ_BYTES: usize = 1 << 20;
-/// Most row groups in a file we trust.
-const ROW_GROUPS_MAX: usize = 64;
 
 /// Keys of what a segment says about itself.
 const KEY_SCHEMA: &str = "nameward.schema_version";
@@ -176,6 +172,12 @@ fn times(batch: &RecordBatch) -> Option<&[i64]> {
     Some(times.values())
 }
 
+/// The tenant of each row.
+pub(crate) fn tenants(batch: &RecordBatch) -> Option<impl Iterator<Item = Option<&str>>> {
+    let tenants = batch.column_by_name("tenant")?.as_dictionary_opt::<UInt16Type>()?;
+    Some(tenants.downcast_dict::<StringArray>()?.into_iter())
+}
+
 fn encode(
     disk: &Disk,
     temp: &Path,
@@ -272,174 +274,6 @@ fn civil(day: i64) -> (i64, i64, i64) {
     let march_month = (5 * of_year + 2) / 153;
     let month = if march_month < 10 { march_month + 3 } else { march_month - 9 };
     (era * 400 + year_of_era + i64::from(month <= 2), month, of_year - (153 * march_month + 2) / 5 + 1)
-}
-
-/// Reads the footer of a Parquet file in memory and checks that it is a segment of ours.
-///
-/// # Errors
-/// Says what is wrong with it.
-pub fn check_segment_bytes(bytes: Vec<u8>) -> Result<(), String> {
-    check_footer(&Bytes::from(bytes)).map(|_| ())
-}
-
-/// What the footer of a good segment says.
-pub(crate) struct Footer {
-    pub(crate) source: Source,
-    pub(crate) rows: u64,
-    pub(crate) schema_version: u32,
-}
-
-/// The value a segment's footer has for a key.
-fn said<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
-    let mut pairs = metadata.file_metadata().key_value_metadata().into_iter().flatten();
-    pairs.find(|pair| pair.key == key).and_then(|pair| pair.value.as_deref())
-}
-
-/// Reads the footer. Files are read by our schema of their version, which must fit their columns, not by the copy of it
-/// that they carry for other programs: its reader panics on a damaged one.
-fn load<R: ChunkReader>(reader: &R) -> Result<(ArrowReaderMetadata, u32), String> {
-    let metadata = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Skip);
-    let metadata = metadata.parse_and_finish(reader).map_err(|error| error.to_string())?;
-    let version = said(&metadata, KEY_SCHEMA).and_then(|version| version.parse().ok());
-    let known = version.and_then(|version| Some((version, event::schema_of(version)?)));
-    let (version, schema) = known.ok_or("it does not say that it is a segment of a version we know")?;
-    let options = ArrowReaderOptions::new().with_schema(schema);
-    let loaded = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|error| error.to_string())?;
-    Ok((loaded, version))
-}
-
-pub(crate) fn check_footer<R: ChunkReader>(reader: &R) -> Result<Footer, String> {
-    let (loaded, schema_version) = load(reader)?;
-    let metadata: &ParquetMetaData = loaded.metadata();
-    let source = said(metadata, KEY_SOURCE).and_then(Source::read).ok_or("it does not say where its rows came from")?;
-    if metadata.num_row_groups() > ROW_GROUPS_MAX {
-        return Err("it has too many row groups".to_owned());
-    }
-    let rows = metadata.row_groups().iter().try_fold(0_i64, |sum, group| sum.checked_add(group.num_rows()));
-    match rows.and_then(|rows| u64::try_from(rows).ok()) {
-        Some(rows) if rows > 0 && i64::try_from(rows) == Ok(metadata.file_metadata().num_rows()) => {
-            Ok(Footer { source, rows, schema_version })
-        }
-        _ => Err("its counts of rows disagree".to_owned()),
-    }
-}
-
-/// Checks the size and the footer of a segment that the manifest names.
-pub(crate) fn check_quickly(segment: &Segment) -> Result<(), String> {
-    let file = File::open(&segment.path).map_err(|error| format!("it cannot be opened: {error}"))?;
-    let bytes = file.metadata().map_err(|error| format!("it cannot be read: {error}"))?.len();
-    if bytes != segment.entry.bytes {
-        return Err(format!("it has {bytes} bytes instead of {}", segment.entry.bytes));
-    }
-    let footer = check_footer(&file)?;
-    if footer.rows != segment.entry.rows {
-        return Err(format!("it has {} rows instead of {}", footer.rows, segment.entry.rows));
-    }
-    if footer.schema_version != segment.entry.schema_version {
-        let (found, named) = (footer.schema_version, segment.entry.schema_version);
-        return Err(format!("it is of schema version {found} instead of {named}"));
-    }
-    Ok(())
-}
-
-/// Reads a segment whole and checks every byte of it.
-pub(crate) fn check_fully(segment: &Segment) -> Result<(), String> {
-    let (bytes, crc) = size_and_crc(&segment.path).map_err(|error| format!("it cannot be read: {error}"))?;
-    if bytes != segment.entry.bytes {
-        return Err(format!("it has {bytes} bytes instead of {}", segment.entry.bytes));
-    }
-    if crc != segment.entry.crc {
-        return Err("its checksum is wrong".to_owned());
-    }
-    Ok(())
-}
-
-fn size_and_crc(path: &Path) -> io::Result<(u64, u32)> {
-    let mut file = File::open(path)?;
-    let (mut size, mut crc) = (0, crc32fast::Hasher::new());
-    let mut buffer = vec![0; READ_BYTES];
-    loop {
-        match file.read(&mut buffer)? {
-            0 => return Ok((size, crc.finalize())),
-            read => {
-                crc.update(&buffer[..read]);
-                size += read as u64;
-            }
-        }
-    }
-}
-
-/// The rows of a segment whose bytes were checked, in the present schema.
-pub(crate) fn read_rows(path: &Path) -> Result<Vec<Arc<RecordBatch>>, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let file = File::open(path).map_err(|error| text(&error))?;
-    let (loaded, _) = load(&file)?;
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, loaded);
-    let reader = builder.with_batch_size(CHUNK_ROWS).build().map_err(|error| text(&error))?;
-    let upgraded = |batch: &RecordBatch| event::upgrade(batch).ok_or("its columns are not those of events");
-    reader.map(|batch| Ok(Arc::new(upgraded(&batch.map_err(|error| text(&error))?)?))).collect()
-}
-
-/// The oldest event of each tenant in a segment, reading no other columns.
-pub(crate) fn oldest_of_tenants(path: &Path) -> Result<BTreeMap<String, i64>, String> {
-    let text = |error: &dyn std::fmt::Display| error.to_string();
-    let file = File::open(path).map_err(|error| text(&error))?;
-    let (loaded, _) = load(&file)?;
-    let mut oldest: BTreeMap<String, i64> = BTreeMap::new();
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, loaded);
-    if builder.schema().index_of("tenant").is_err() {
-        return Ok(oldest);
-    }
-    let mask = ProjectionMask::columns(builder.parquet_schema(), ["time", "tenant"]);
-    let reader = builder.with_projection(mask).with_batch_size(CHUNK_ROWS).build().map_err(|error| text(&error))?;
-    for batch in reader {
-        let batch = batch.map_err(|error| text(&error))?;
-        let (Some(times), Some(tenants)) = (times(&batch), tenants(&batch)) else {
-            return Err("its columns are not those of events".to_owned());
-        };
-        for (time, tenant) in times.iter().zip(tenants) {
-            let Some(tenant) = tenant else { continue };
-            match oldest.get_mut(tenant) {
-                Some(oldest) => *oldest = (*oldest).min(*time),
-                None => drop(oldest.insert(tenant.to_owned(), *time)),
-            }
-        }
-    }
-    Ok(oldest)
-}
-
-/// The tenant of each row.
-pub(crate) fn tenants(batch: &RecordBatch) -> Option<impl Iterator<Item = Option<&str>>> {
-    let tenants = batch.column_by_name("tenant")?.as_dictionary_opt::<UInt16Type>()?;
-    Some(tenants.downcast_dict::<StringArray>()?.into_iter())
-}
-
-/// Makes the manifest's entry of a segment file that the manifest does not name, by reading all of it.
-pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), String> {
-    let path = segments.join(file);
-    let unreadable = |error: io::Error| format!("it cannot be read: {error}");
-    let footer = check_footer(&File::open(&path).map_err(unreadable)?)?;
-    let (bytes, crc) = size_and_crc(&path).map_err(unreadable)?;
-    let batches = read_rows(&path)?;
-    let order = Order::of(&batches, &footer.source).map_err(|error| error.to_string())?;
-    if order.rows.len() as u64 != footer.rows {
-        return Err("its counts of rows disagree".to_owned());
-    }
-    let entry = Entry {
-        file: file.to_owned(),
-        rows: footer.rows,
-        time_min_micros: order.time_min_micros,
-        time_max_micros: order.time_max_micros,
-        seq_max: order.seq_max,
-        imported_max: order.imported_max,
-        time_mid_micros: Some(order.time_mid_micros),
-        by_client: order.by_client,
-        memory_bytes: None,
-        bytes,
-        crc,
-        schema_version: footer.schema_version,
-    };
-    Ok((entry, footer.source))
 }
 
 #[cfg(test)]

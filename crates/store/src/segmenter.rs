@@ -47,6 +47,7 @@ impl Segmenter {
         unchecked: Vec<Arc<Segment>>,
         jobs: jobs::Waiting,
     ) -> Segmenter {
+        shared.manifest.store(Arc::new(manifest.clone()));
         let wall_micros = now_micros();
         let newest = manifest.segments.iter().map(|entry| entry.time_max_micros);
         let newest = newest.filter(|&newest| newest <= wall_micros).max();
@@ -137,6 +138,7 @@ impl Segmenter {
         let segments = self.shared.folder.join(segment::FOLDER);
         next.removed.retain(|file| segments.join(file).exists());
         next.save(&self.shared.disk, &self.shared.folder)?;
+        self.shared.manifest.store(Arc::new(next.clone()));
         self.manifest = next;
         Ok(())
     }

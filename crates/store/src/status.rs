@@ -94,7 +94,7 @@ impl Status {
     pub(crate) fn of(
         health: Health,
         entries: &[&Entry],
-        manifest: Option<&Manifest>,
+        manifest: &Manifest,
         purged: u64,
         bounds: &retention::Bounds,
     ) -> Status {
@@ -110,14 +110,13 @@ impl Status {
             by_schema[at].segments += 1;
             by_schema[at].rows += entry.rows;
         }
-        let imports =
-            manifest.into_iter().flat_map(|manifest| &manifest.imports).map(|(source, import)| ImportStatus {
-                source: source.clone(),
-                position: import.position,
-                rows: import.rows,
-                bad: import.bad,
-                time_micros: import.time_micros,
-            });
+        let imports = manifest.imports.iter().map(|(source, import)| ImportStatus {
+            source: source.clone(),
+            position: import.position,
+            rows: import.rows,
+            bad: import.bad,
+            time_micros: import.time_micros,
+        });
         let next = retention::next_purge(entries, bounds.keep_age);
         Status {
             oldest_micros: health.oldest_micros,
