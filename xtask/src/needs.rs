@@ -8,6 +8,11 @@ use crate::repo::{Repo, answers, must, on_path};
 /// Oldest Node that the web build runs on.
 const NODE_MAJOR_MIN: u32 = 20;
 
+/// The environment of Python packages that tests look for, from the root of the checkout.
+const ORACLES: &str = "target/oracles";
+/// Its Python.
+const ORACLES_PYTHON: &str = "target/oracles/bin/python";
+
 /// Something a step needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
@@ -35,6 +40,10 @@ pub(crate) enum Need {
     Nsd,
     /// `nsupdate`.
     Nsupdate,
+    /// Python that can make environments of its own.
+    Venv,
+    /// DuckDB for Python in an environment of its own: the oracle of searches.
+    Duckdb,
     /// `cargo nextest`.
     Nextest,
     /// `cargo deny`.
@@ -50,12 +59,14 @@ enum Remedy {
     Cargo(&'static str),
     /// Rustup component.
     Rustup(&'static str),
+    /// Python package, in the environment under the target folder of the checkout.
+    Pip(&'static str),
     /// Only a person can: what to do.
     Person(&'static str),
 }
 
 impl Need {
-    fn met(self) -> bool {
+    fn met(self, repo: &Repo) -> bool {
         match self {
             Self::Compiler => on_path("cc").is_some() && on_path("c++").is_some(),
             Self::Components => {
@@ -73,6 +84,8 @@ impl Need {
             Self::Knotd => server("knotd"),
             Self::Nsd => server("nsd"),
             Self::Nsupdate => on_path("nsupdate").is_some(),
+            Self::Venv => answers(Command::new("python3").args(["-c", "import ensurepip, venv"])),
+            Self::Duckdb => answers(repo.command(ORACLES_PYTHON).args(["-c", "import duckdb"])),
             Self::Nextest => answers(Command::new("cargo").args(["nextest", "--version"])),
             Self::Deny => answers(Command::new("cargo").args(["deny", "--version"])),
         }
@@ -94,6 +107,8 @@ impl Need {
             Self::Knotd => Remedy::Apt("knot"),
             Self::Nsd => Remedy::Apt("nsd"),
             Self::Nsupdate => Remedy::Apt("bind9-dnsutils"),
+            Self::Venv => Remedy::Apt("python3-venv"),
+            Self::Duckdb => Remedy::Pip("duckdb==2.0.1"),
             Self::Nextest => Remedy::Cargo("cargo-nextest"),
             Self::Deny => Remedy::Cargo("cargo-deny"),
         }
@@ -106,6 +121,7 @@ struct Plan {
     apt: Vec<&'static str>,
     cargo: Vec<&'static str>,
     rustup: Vec<&'static str>,
+    pip: Vec<&'static str>,
     person: Vec<&'static str>,
 }
 
@@ -119,6 +135,7 @@ impl Plan {
                 Remedy::Apt(package) => plan.apt.push(package),
                 Remedy::Cargo(program) => plan.cargo.push(program),
                 Remedy::Rustup(component) => plan.rustup.push(component),
+                Remedy::Pip(package) => plan.pip.push(package),
                 Remedy::Person(text) => plan.person.push(text),
             }
         }
@@ -140,6 +157,10 @@ impl Plan {
         for program in &self.cargo {
             let _ = writeln!(text, "  cargo install --locked {program}");
         }
+        if !self.pip.is_empty() {
+            let packages = self.pip.join(" ");
+            let _ = writeln!(text, "  python3 -m venv {ORACLES} && {ORACLES_PYTHON} -m pip install {packages}");
+        }
         for line in &self.person {
             let _ = writeln!(text, "  {line}");
         }
@@ -152,7 +173,7 @@ impl Plan {
 /// # Errors
 /// When something is missing and may not or could not be installed.
 pub(crate) fn ensure(repo: &Repo, needs: &[Need]) -> anyhow::Result<()> {
-    let missing: Vec<Need> = needs.iter().copied().filter(|need| !need.met()).collect();
+    let missing: Vec<Need> = needs.iter().copied().filter(|need| !need.met(repo)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -174,7 +195,11 @@ pub(crate) fn ensure(repo: &Repo, needs: &[Need]) -> anyhow::Result<()> {
     for program in &plan.cargo {
         must(&mut install_tool(repo, program))?;
     }
-    match needs.iter().find(|need| !need.met()) {
+    if !plan.pip.is_empty() {
+        must(repo.command("python3").args(["-m", "venv", ORACLES]))?;
+        must(repo.command(ORACLES_PYTHON).args(["-m", "pip", "install", "-q"]).args(&plan.pip))?;
+    }
+    match needs.iter().find(|need| !need.met(repo)) {
         Some(need) => anyhow::bail!("installed, yet still missing: {need:?}"),
         None => Ok(()),
     }
@@ -213,7 +238,8 @@ mod tests {
 
     #[test]
     fn missing_things_become_lines_to_type() {
-        let text = Plan::of(&[Need::Compiler, Need::Kdig, Need::Components, Need::Deny, Need::Node]).lines();
+        let text =
+            Plan::of(&[Need::Compiler, Need::Kdig, Need::Components, Need::Deny, Need::Duckdb, Need::Node]).lines();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(
             lines[0],
@@ -221,7 +247,11 @@ mod tests {
         );
         assert_eq!(lines[1], "rustup component add rustfmt clippy");
         assert_eq!(lines[2], "cargo install --locked cargo-deny");
-        assert!(lines[3].starts_with("install Node 20"));
+        assert_eq!(
+            lines[3],
+            "python3 -m venv target/oracles && target/oracles/bin/python -m pip install duckdb==2.0.1"
+        );
+        assert!(lines[4].starts_with("install Node 20"));
     }
 
     #[test]

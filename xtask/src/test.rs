@@ -105,6 +105,8 @@ const STEPS: &[Step] = &[
             Need::Knotd,
             Need::Nsd,
             Need::Nsupdate,
+            Need::Venv,
+            Need::Duckdb,
         ],
         after_build: false,
         run: |repo| cargo(repo, &["nextest", "run", "--locked", "--workspace", "--profile", profile()]),

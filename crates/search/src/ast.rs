@@ -35,11 +35,10 @@ pub(crate) enum Value {
     /// A number whose registered name fits.
     Named(Pattern),
     Time(Bound<Moment>),
+    /// An address of the network: the client, or one that the answer names.
     Net(Net),
     /// Addresses of one family, both ends included.
     Addresses(IpAddr, IpAddr),
-    /// The text names this address: not as part of a longer one, which is what the pattern says.
-    Mentions(IpAddr, Pattern),
     /// The name itself.
     Exact(String),
     /// The name itself and everything below.
@@ -60,15 +59,6 @@ pub(crate) enum Bound<T> {
     AtMost(T),
     More(T),
     AtLeast(T),
-}
-
-impl Value {
-    /// 192.0.2.1 is not in `192.0.2.10`.
-    pub(crate) fn mentions(address: IpAddr) -> Option<Value> {
-        let address_text = regex::escape(&address.to_string());
-        let expression = format!("(^|[^0-9a-z.:]){address_text}($|[^0-9a-z.:])");
-        Pattern::regex(&expression).ok().map(|pattern| Value::Mentions(address, pattern))
-    }
 }
 
 impl<T: Copy> Bound<T> {

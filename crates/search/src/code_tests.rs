@@ -148,7 +148,7 @@ async fn the_matrix_is_the_rows_counted() {
     let fields: [(&str, Value); 8] = [
         ("client", |row| Some(row.client.to_string())),
         ("domain", |row| row.domain.clone()),
-        ("tld", |row| row.domain.as_deref().and_then(crate::matcher::top_level).map(str::to_owned)),
+        ("tld", |row| row.domain.as_deref().and_then(crate::names::top_level).map(str::to_owned)),
         ("upstream", |row| row.upstream.clone()),
         ("transport", |row| Some(row.transport.name().to_owned())),
         ("key", |row| row.key.clone()),

@@ -3,20 +3,15 @@
 //! Literals have the very type of their column, so that statistics of segments can rule them out, and values are bound
 //! literals only: no text of the user becomes part of a language. `NOT` keeps rows where the field is empty.
 
-use std::sync::Arc;
-
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
-use arrow::datatypes::{DataType, UInt16Type};
-use datafusion::common::{Result, ScalarValue, exec_err};
-use datafusion::logical_expr::{
-    BinaryExpr, ColumnarValue, Expr, Operator, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-    binary_expr, cast, ident, lit,
-};
+use arrow::datatypes::DataType;
+use datafusion::common::ScalarValue;
+use datafusion::logical_expr::{BinaryExpr, Expr, Operator, binary_expr, cast, ident, lit};
 
 use crate::ast::{Bound, Node, Search, Value};
 use crate::fields::Id;
-use crate::net::stored_ranges;
-use crate::pattern::{Case, Pattern, like_plain};
+use crate::functions;
+use crate::net::{Net, stored_ranges};
+use crate::pattern::{Case, Pattern};
 use crate::run::Window;
 
 /// The rows of a window that match. Spans before now count from the end of the window.
@@ -44,6 +39,7 @@ fn node(it: &Node, now: i64) -> Expr {
         Node::Or(nodes) => joined(nodes.iter().map(|each| node(each, now)).collect(), Operator::Or, false),
         Node::Not(inner) => node(inner, now).is_not_true(),
         Node::Has(Id::Flags) => ident("flags").not_eq(number(Id::Flags, 0)),
+        Node::Has(Id::EdeText) => functions::has_ede_text(),
         Node::Has(id) => column(*id).is_not_null(),
         Node::Term(id, values) => term(*id, values, now),
     }
@@ -64,19 +60,66 @@ fn joined(mut parts: Vec<Expr>, operator: Operator, of_none: bool) -> Expr {
 /// The field as the engine sees it.
 pub(crate) fn column(id: Id) -> Expr {
     match id {
-        Id::Tld => ScalarUDF::from(TopLevel::new()).call(vec![ident("domain")]),
+        Id::Tld => functions::top_level(),
         _ => ident(id.column()),
     }
 }
 
 fn term(id: Id, values: &[Value], now: i64) -> Expr {
     let numbers: Vec<(u64, u64)> = values.iter().flat_map(|value| number_ranges(id, value)).collect();
-    let rest = values.iter().filter_map(|value| other(id, value, now));
-    let mut parts: Vec<Expr> = rest.collect();
+    let trees: Vec<NameTree> = values.iter().filter_map(|value| NameTree::of(id, value)).collect();
+    let in_answer = |value: &Value| if let Value::Net(net) = value { Some(*net) } else { None };
+    let nets: Vec<Net> = values.iter().filter(|_| id == Id::Answer).filter_map(in_answer).collect();
+    let mut parts: Vec<Expr> = values.iter().filter_map(|value| other(id, value, now)).collect();
     if !numbers.is_empty() {
         parts.push(among(id, &numbers));
     }
+    if !trees.is_empty() {
+        parts.push(in_trees(&trees));
+    }
+    if !nets.is_empty() {
+        parts.push(functions::answer_within(nets));
+    }
     joined(parts, Operator::Or, false)
+}
+
+/// A name and everything below it, or only what is below, as a range of reversed names.
+struct NameTree {
+    reversed: String,
+    with_itself: bool,
+}
+
+impl NameTree {
+    fn of(id: Id, value: &Value) -> Option<NameTree> {
+        let (name, with_itself) = match value {
+            Value::Below(name) => (name, true),
+            Value::Exact(name) if id == Id::Tld => (name, true),
+            Value::Under(name) => (name, false),
+            _ => return None,
+        };
+        Some(NameTree { reversed: event::reversed_domain(name), with_itself })
+    }
+
+    fn holds(&self, reversed: Expr) -> Expr {
+        let from = lit(self.reversed.as_str());
+        let low = if self.with_itself { reversed.clone().gt_eq(from) } else { reversed.clone().gt(from) };
+        match self.reversed.strip_suffix('.') {
+            // The character after the dot ends the range.
+            Some(labels) => low.and(reversed.lt(lit(format!("{labels}/")))),
+            None => low,
+        }
+    }
+}
+
+/// Rows of older schemas have no reversed name; theirs is made while searching. Two conditions rather than one, so that
+/// segments are ruled out by the first, and the second is held against what it leaves only.
+fn in_trees(trees: &[NameTree]) -> Expr {
+    let stored = || ident("domain_rev");
+    let any = |reversed: &dyn Fn() -> Expr| {
+        joined(trees.iter().map(|tree| tree.holds(reversed())).collect(), Operator::Or, false)
+    };
+    let made = any(&functions::reversed_name);
+    stored().is_null().or(any(&stored)).and(stored().is_not_null().or(made))
 }
 
 /// The field holds a number of these ranges, both ends included.
@@ -90,7 +133,7 @@ fn among(id: Id, ranges: &[(u64, u64)]) -> Expr {
         Id::Ede => {
             let small = |number: u64| u16::try_from(number).unwrap_or(u16::MAX);
             let ranges = ranges.iter().map(|(low, high)| (small(*low), small(*high))).collect();
-            ScalarUDF::from(EdeAmong::new(ranges)).call(vec![ident("ede")])
+            functions::ede_among(ranges)
         }
         _ => {
             let single = |(low, high): &&(u64, u64)| low == high;
@@ -175,20 +218,19 @@ pub(crate) fn number(id: Id, value: u64) -> Expr {
 
 /// Values that are not numbers.
 fn other(id: Id, value: &Value, now: i64) -> Option<Expr> {
-    let below = |name: &str| ident("domain").like(lit(format!("%.{}", like_plain(name))));
     Some(match value {
-        Value::Number(_) | Value::Named(_) => return None,
+        Value::Number(_) | Value::Named(_) | Value::Below(_) | Value::Under(_) => return None,
         Value::Time(bound) => time(bound.map(|moment| moment.micros(now))),
+        Value::Net(_) if id == Id::Answer => return None,
         Value::Net(net) => {
             let (low, high) = net.ends();
             clients(&stored_ranges(low, high))
         }
         Value::Addresses(low, high) => clients(&stored_ranges(*low, *high)),
-        Value::Exact(name) if id == Id::Tld => ident("domain").eq(lit(name.as_str())).or(below(name)),
+        Value::Exact(_) if id == Id::Tld => return None,
         Value::Exact(name) => column(id).eq(lit(name.as_str())),
-        Value::Below(name) => ident("domain").eq(lit(name.as_str())).or(below(name)),
-        Value::Under(name) => below(name),
-        Value::Mentions(_, pattern) | Value::Text(pattern) => text(id, pattern),
+        Value::Text(pattern) if id == Id::EdeText => functions::ede_text_fits(pattern.clone()),
+        Value::Text(pattern) => text(id, pattern),
     })
 }
 
@@ -225,91 +267,5 @@ fn text(id: Id, pattern: &Pattern) -> Expr {
     match pattern.case() {
         Case::Exact => column.like(lit(pattern.like())),
         Case::Any => column.ilike(lit(pattern.like())),
-    }
-}
-
-/// Whether any extended error of a row is among these. The engine's own list functions know single values only.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct EdeAmong {
-    ranges: Vec<(u16, u16)>,
-    signature: Signature,
-}
-
-impl EdeAmong {
-    fn new(ranges: Vec<(u16, u16)>) -> EdeAmong {
-        EdeAmong { ranges, signature: Signature::any(1, Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for EdeAmong {
-    fn name(&self) -> &str {
-        "ede_among"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Boolean)
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let array = only_argument(&arguments)?;
-        let Some(lists) = array.as_list_opt::<i32>() else { return exec_err!("ede is not a list") };
-        let Some(numbers) = lists.values().as_primitive_opt::<UInt16Type>() else {
-            return exec_err!("ede holds no numbers");
-        };
-        let hit = |at: usize| {
-            let number = numbers.value(at);
-            numbers.is_valid(at) && self.ranges.iter().any(|(low, high)| (*low..=*high).contains(&number))
-        };
-        let offsets = lists.value_offsets();
-        let row = |row: usize| {
-            let place = |at: usize| usize::try_from(offsets[at]).unwrap_or(0);
-            Some(lists.is_valid(row) && (place(row)..place(row + 1)).any(hit))
-        };
-        let found: BooleanArray = (0..lists.len()).map(row).collect();
-        Ok(ColumnarValue::Array(Arc::new(found)))
-    }
-}
-
-/// The last label of a name.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct TopLevel {
-    signature: Signature,
-}
-
-impl TopLevel {
-    fn new() -> TopLevel {
-        TopLevel { signature: Signature::any(1, Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for TopLevel {
-    fn name(&self) -> &str {
-        "top_level"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Utf8)
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let array = arrow::compute::cast(&only_argument(&arguments)?, &DataType::Utf8)?;
-        let Some(names) = array.as_string_opt::<i32>() else { return exec_err!("domain is not text") };
-        let labels: StringArray = names.iter().map(|name| name.and_then(crate::matcher::top_level)).collect();
-        Ok(ColumnarValue::Array(Arc::new(labels)))
-    }
-}
-
-fn only_argument(arguments: &ScalarFunctionArgs) -> Result<ArrayRef> {
-    match arguments.args.as_slice() {
-        [argument] => argument.to_array(arguments.number_rows),
-        _ => exec_err!("one argument is needed"),
     }
 }

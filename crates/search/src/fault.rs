@@ -13,6 +13,9 @@ const LIKENESS_MIN: f64 = 0.78;
 /// Longest word that is compared with others, bytes: likeness costs the product of both lengths.
 const NEAREST_BYTES_MAX: usize = 64;
 
+/// Longest piece of a search repeated in a message, characters.
+const SHOWN_CHARS_MAX: usize = 60;
+
 /// What is wrong with a search text, and where.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
@@ -26,7 +29,8 @@ pub struct Fault {
 
 impl Fault {
     pub(crate) fn new(span: Range<usize>, message: impl Into<String>) -> Fault {
-        Fault { span, message: message.into(), suggestion: None }
+        let message: String = message.into();
+        Fault { span, message: message.chars().map(visible).collect(), suggestion: None }
     }
 
     pub(crate) fn suggest(mut self, suggestion: Option<impl Into<String>>) -> Fault {
@@ -80,12 +84,31 @@ pub fn caret(text: &str, fault: &Fault) -> String {
     format!("{shown}\n{}{} {fault}", " ".repeat(before), "^".repeat(width))
 }
 
-/// Control characters would move the cursor of a terminal, and with it the caret.
+/// Control characters would move the cursor of a terminal, and with it the caret; others turn the direction of text.
 fn visible(char: char) -> char {
-    if char.is_control() { ' ' } else { char }
+    if is_invisible(char) { ' ' } else { char }
 }
 
-fn floor_boundary(text: &str, at: usize) -> usize {
+/// Whether a character leaves no mark, or changes how its neighbours are shown.
+pub(crate) fn is_invisible(char: char) -> bool {
+    char.is_control()
+        || matches!(
+            char,
+            '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}'
+        )
+}
+
+/// A piece of a search as a message repeats it.
+pub(crate) fn shown(text: &str) -> std::borrow::Cow<'_, str> {
+    match text.char_indices().nth(SHOWN_CHARS_MAX) {
+        Some((at, _)) => format!("{}…", &text[..at]).into(),
+        None => text.into(),
+    }
+}
+
+/// The last place at or before `at` that cuts no character.
+pub(crate) fn floor_boundary(text: &str, at: usize) -> usize {
     let mut at = at.min(text.len());
     while !text.is_char_boundary(at) {
         at -= 1;

@@ -35,7 +35,8 @@ impl Field {
     /// Whether events can be counted by its values.
     #[must_use]
     pub fn groups(&self) -> bool {
-        !matches!(self.id.kind(), Kind::Time | Kind::Quantity(Unit::Micros | Unit::Bytes)) && self.id != Id::Seq
+        !matches!(self.id.kind(), Kind::Time | Kind::Quantity(Unit::Micros | Unit::Bytes))
+            && !matches!(self.id, Id::Seq | Id::EdeText | Id::Trace)
     }
 }
 
@@ -75,6 +76,8 @@ pub(crate) enum Id {
     Update,
     Tenant,
     Node,
+    EdeText,
+    Trace,
     Time,
     Seq,
 }
@@ -115,7 +118,7 @@ impl Id {
             Id::RegDomain | Id::Tld => Kind::Name,
             Id::Client => Kind::Address,
             Id::List | Id::Rule | Id::Key | Id::Tenant | Id::Node => Kind::Label,
-            Id::Upstream | Id::Answer | Id::Update => Kind::Text,
+            Id::Upstream | Id::Answer | Id::Update | Id::EdeText | Id::Trace => Kind::Text,
             Id::Latency | Id::UpstreamLatency => Kind::Quantity(Unit::Micros),
             Id::ReplySize | Id::QuerySize => Kind::Quantity(Unit::Bytes),
             Id::Ttl => Kind::Quantity(Unit::Seconds),
@@ -296,6 +299,36 @@ pub(crate) fn field_names() -> impl Iterator<Item = &'static str> {
     FIELDS.iter().flat_map(|field| std::iter::once(field.name).chain(field.aliases.iter().copied()))
 }
 
+/// Words of other tools and of later versions, with the field that comes nearest in meaning.
+const MEANT: &[(&str, &str)] = &[
+    ("address", "client"),
+    ("blocked", "action"),
+    ("category", "list"),
+    ("cname", "answer"),
+    ("dnssec", "ede"),
+    ("duration", "latency"),
+    ("error", "code"),
+    ("host", "domain"),
+    ("hostname", "domain"),
+    ("ip", "client"),
+    ("ns", "answer"),
+    ("policy", "list"),
+    ("protocol", "transport"),
+    ("query", "domain"),
+    ("reason", "rule"),
+    ("server", "node"),
+    ("site", "tenant"),
+    ("source", "client"),
+    ("suffix", "reg_domain"),
+    ("verdict", "action"),
+];
+
+/// The field that an unknown word most likely means.
+pub(crate) fn meant(word: &str) -> Option<&'static str> {
+    let by_meaning = MEANT.iter().find(|(other, _)| other.eq_ignore_ascii_case(word)).map(|(_, name)| *name);
+    by_meaning.or_else(|| crate::fault::nearest(word, field_names()))
+}
+
 macro_rules! fields {
     ($($id:ident $name:literal [$($alias:literal),*] $kind:literal $about:literal [$($example:literal),*];)*) => {
         /// Every searchable field.
@@ -343,10 +376,12 @@ fields! {
     Ttl "ttl" [] "number" "Smallest TTL in the answer, seconds." ["ttl:<60", "ttl:>=1d"];
     Attempts "attempts" [] "number" "Upstream attempts made for this query." ["attempts:>1"];
     Ede "ede" [] "code" "Extended DNS errors of the reply, by number or name." ["ede:15", "ede:blocked", "ede:6..12", "-has:ede"];
+    EdeText "ede_text" [] "text" "The texts that came with the extended errors; any part of one." ["ede_text:signature", "has:ede_text"];
     RcodeHeader "rcode_header" [] "code" "The four bits in the header of the reply." ["rcode_header:NOTAUTH", "rcode_header:7"];
     Tsig "tsig" ["tsig_error"] "code" "The error in the TSIG record of the reply." ["tsig:BADKEY", "has:tsig", "-tsig:*"];
     Tkey "tkey" ["tkey_error"] "code" "The error in the TKEY record of the reply." ["tkey:BADMODE"];
-    Answer "answer" [] "text" "The answer in short: any part of it, or an address in it." ["answer:192.0.2.1", "answer:cdn.example"];
+    Answer "answer" [] "text" "The answer in short: any part of it, or an address or network of addresses in it."
+        ["answer:192.0.2.1", "answer:203.0.113.0/24", "answer:2001:db8::/32", "answer:cdn.example"];
     AnswerCount "answer_count" ["answers"] "number" "Records in the answer." ["answer_count:>10"];
     Key "key" [] "text"
         "Name of the key a query was signed with (TSIG), or that TKEY speaks of; there even when it was not accepted."
@@ -354,6 +389,7 @@ fields! {
     Update "update" [] "text" "Prerequisites and changes of an UPDATE in short; any part of it." ["update:www.example", "opcode:UPDATE -has:update"];
     Tenant "tenant" [] "text" "Whose query it was, by the networks of the tenants." ["tenant:office", "-has:tenant"];
     Node "node" [] "text" "The server that answered, or what the event was imported from." ["node:ns1", "node:import*"];
+    Trace "trace" [] "text" "What policy looked at on the way; any part of it." ["trace:allow", "has:trace action:pass"];
     Time "time" [] "time" "Arrival. A span such as -15m counts back from now; prefer the time range." ["time:>=-15m", "time:2026-01-31T08:00:00Z..2026-01-31T09:00:00Z"];
     Seq "seq" [] "number" "Number of the event in this log." ["seq:1234"];
 }
@@ -381,8 +417,16 @@ mod tests {
         // `Seq` is last: a new field after it fails here until this line follows it.
         assert_eq!(FIELDS.len(), Id::Seq as usize + 1);
         for column in event::schema().fields() {
-            let skipped = ["ede_text", "trace", "rcode", "domain_rev"].contains(&column.name().as_str());
+            // `code` is derived from `rcode`; `domain` searches by `domain_rev`.
+            let skipped = ["rcode", "domain_rev"].contains(&column.name().as_str());
             assert!(skipped || FIELDS.iter().any(|field| field.id.column() == column.name()), "{}", column.name());
+        }
+    }
+
+    #[test]
+    fn words_of_other_tools_are_no_fields_and_lead_to_one() {
+        for (word, name) in MEANT {
+            assert!(field(word).is_none() && field(name).is_some(), "{word}");
         }
     }
 

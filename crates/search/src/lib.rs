@@ -9,10 +9,13 @@
 
 mod ast;
 mod compile;
+mod complete;
 mod fault;
 mod fields;
+mod functions;
 mod matcher;
 mod moment;
+mod names;
 mod net;
 mod parser;
 mod pattern;
@@ -20,11 +23,14 @@ mod print;
 mod run;
 mod scan;
 mod to_sql;
+mod tokens;
 mod units;
 mod values;
 
 #[cfg(test)]
 mod code_tests;
+#[cfg(test)]
+mod oracle_tests;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
@@ -35,6 +41,7 @@ mod run_tests;
 mod sample;
 
 pub use ast::Search;
+pub use complete::{Completions, PROPOSALS_MAX, Proposal, ProposalKind, complete};
 pub use fault::{Fault, caret, nearest};
 pub use fields::{FIELDS, Field, field};
 pub use moment::instant;
@@ -45,6 +52,7 @@ pub use run::{
     Searcher, Series, SqlReply, SqlValue, TOP_MAX, Top, ValueQuantiles, Window,
 };
 pub use to_sql::to_sql;
+pub use tokens::{Token, TokenKind, tokens};
 
 /// The columns of the view `events` that SQL reads.
 #[must_use]

@@ -4,6 +4,8 @@ use event::Row;
 
 use crate::ast::{Bound, Node, Search, Value};
 use crate::fields::Id;
+use crate::functions::mentions;
+use crate::names::{is_below, is_in, top_level};
 
 impl Search {
     /// Whether the row matches.
@@ -27,6 +29,7 @@ fn has(id: Id, row: &Row) -> bool {
     match id {
         Id::Flags => row.flags.0 != 0,
         Id::Ede => !row.ede.is_empty(),
+        Id::EdeText => row.ede.iter().any(|(_, text)| !text.is_empty()),
         _ => !stored(id, row).is_empty() || text(id, row).is_some() || matches!(id, Id::Client | Id::Time),
     }
 }
@@ -39,20 +42,23 @@ fn value(id: Id, it: &Value, row: &Row) -> bool {
         Value::Named(pattern) if id == Id::Flags => row.flags.names().any(|name| pattern.matches(name)),
         Value::Named(pattern) => stored(id, row).into_iter().any(|key| id.name_fits(key, |name| pattern.matches(name))),
         Value::Time(bound) => bound.map(|moment| moment.micros(row.time_micros)).contains(row.time_micros),
+        Value::Net(net) if id == Id::Answer => row.answer.as_deref().is_some_and(|answer| mentions(answer, &[*net])),
         Value::Net(net) => net.contains(row.client),
         Value::Addresses(low, high) => {
             let client = row.client.to_canonical();
             client.is_ipv4() == low.is_ipv4() && *low <= client && client <= *high
         }
+        Value::Exact(name) if id == Id::Tld => in_tree(name, row),
         Value::Exact(name) => text(id, row).is_some_and(|text| text == name),
-        Value::Below(name) => text(id, row).is_some_and(|text| text == name || is_below(text, name)),
-        Value::Under(name) => text(id, row).is_some_and(|text| is_below(text, name)),
-        Value::Mentions(_, pattern) | Value::Text(pattern) => text(id, row).is_some_and(|text| pattern.matches(text)),
+        Value::Below(name) => in_tree(name, row),
+        Value::Under(name) => row.domain.as_deref().is_some_and(|domain| is_below(domain, name)),
+        Value::Text(pattern) if id == Id::EdeText => row.ede.iter().any(|(_, text)| pattern.matches(text)),
+        Value::Text(pattern) => text(id, row).is_some_and(|text| pattern.matches(text)),
     }
 }
 
-fn is_below(name: &str, above: &str) -> bool {
-    name.strip_suffix(above).is_some_and(|front| front.ends_with('.'))
+fn in_tree(name: &str, row: &Row) -> bool {
+    row.domain.as_deref().is_some_and(|domain| is_in(domain, name))
 }
 
 /// What `code` counts by in ranges.
@@ -92,6 +98,7 @@ fn stored(id: Id, row: &Row) -> Vec<u64> {
         Id::Seq => one(row.seq),
         Id::Domain | Id::RegDomain | Id::Tld | Id::Client | Id::List | Id::Rule => Vec::new(),
         Id::Upstream | Id::Answer | Id::Key | Id::Update | Id::Tenant | Id::Node | Id::Time => Vec::new(),
+        Id::EdeText | Id::Trace => Vec::new(),
     }
 }
 
@@ -108,11 +115,7 @@ fn text(id: Id, row: &Row) -> Option<&str> {
         Id::Update => row.update.as_deref(),
         Id::Tenant => row.tenant.as_deref(),
         Id::Node => row.node.as_deref(),
+        Id::Trace => row.trace.as_deref(),
         _ => None,
     }
-}
-
-/// The last label of a name; the root has none.
-pub(crate) fn top_level(name: &str) -> Option<&str> {
-    name.rsplit('.').next().filter(|label| !label.is_empty())
 }

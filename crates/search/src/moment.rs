@@ -4,6 +4,7 @@
 
 use jiff::Timestamp;
 
+use crate::fault::shown;
 use crate::units::Unit;
 
 /// A point in time, or a span before a present not yet known.
@@ -27,17 +28,29 @@ impl Moment {
             let seconds = seconds.filter(|seconds| seconds.checked_mul(1_000_000).is_some());
             return seconds
                 .map(Moment::Ago)
-                .ok_or_else(|| format!("`{span}` is not a span such as 90s, 15m, 1h or 7d"));
+                .ok_or_else(|| format!("`{}` is not a span such as 90s, 15m, 1h or 7d", shown(span)));
         }
         if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
             let micros = text.parse::<i64>().ok().and_then(|millis| millis.checked_mul(1_000));
-            return micros.map(Moment::At).ok_or_else(|| format!("`{text}` is too large for Unix milliseconds"));
+            return micros
+                .map(Moment::At)
+                .ok_or_else(|| format!("`{}` is too large for Unix milliseconds", shown(text)));
         }
         match text.parse::<Timestamp>() {
             Ok(timestamp) => Ok(Moment::At(timestamp.as_microsecond())),
             Err(_) => Err(format!(
-                "`{text}` is not an instant: write 2026-01-31T08:00:00Z, a span before now such as -15m, or Unix milliseconds"
+                "`{}` is not an instant: write 2026-01-31T08:00:00Z, a span before now such as -15m, or Unix milliseconds",
+                shown(text)
             )),
+        }
+    }
+
+    /// Whether this comes after `other` whenever now is; unknown for an instant beside a span.
+    pub(crate) fn is_after(self, other: Moment) -> bool {
+        match (self, other) {
+            (Moment::At(this), Moment::At(other)) => this > other,
+            (Moment::Ago(this), Moment::Ago(other)) => this < other,
+            _ => false,
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
+use crate::fault::shown;
+
 /// A network of one family: IPv6 networks hold no IPv4 client, though the log stores those as mapped addresses.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Net {
     address: IpAddr,
     prefix: u8,
@@ -45,7 +47,7 @@ impl Net {
         let length = prefix.parse::<u8>().ok().filter(|length| *length <= longest);
         length
             .and_then(|length| Net::new(address, length))
-            .ok_or_else(|| Some(format!("`/{prefix}` is not a prefix length: 0 to {longest}")))
+            .ok_or_else(|| Some(format!("`/{}` is not a prefix length: 0 to {longest}", shown(prefix))))
     }
 
     /// The one address, when it is one.
@@ -95,9 +97,33 @@ pub(crate) fn stored_ranges(low: IpAddr, high: IpAddr) -> Vec<([u8; 16], [u8; 16
     parts.into_iter().filter(|(low, high)| low <= high).map(bytes).collect()
 }
 
+/// Addresses that a text names: not those within a longer word, as 192.0.2.1 is in `192.0.2.10` or `192.0.2.1.example`.
+pub(crate) fn addresses(text: &str) -> impl Iterator<Item = IpAddr> {
+    let words = text.split(|char: char| !(char.is_alphanumeric() || matches!(char, '.' | ':')));
+    let may_be = |word: &&str| {
+        word.starts_with(|char: char| char.is_ascii_hexdigit() || char == ':') && word.contains(['.', ':'])
+    };
+    words.filter(may_be).filter_map(|word| word.parse().ok())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_a_text() {
+        for (text, found) in [
+            ("A 192.0.2.1, A 192.0.2.2", "192.0.2.1 192.0.2.2"),
+            ("CNAME edge.example, AAAA 2001:DB8::1, …", "2001:db8::1"),
+            ("HTTPS 1 . ipv4hint=192.0.2.1,192.0.2.2 ipv6hint=2001:db8::1", "192.0.2.1 192.0.2.2 2001:db8::1"),
+            ("A ::ffff:192.0.2.7", "::ffff:192.0.2.7"),
+            ("PTR 1.2.0.192.in-addr.arpa, TXT 192.0.2.1.example 192.0.2.1ü", ""),
+            ("", ""),
+        ] {
+            let all: Vec<String> = addresses(text).map(|address| address.to_string()).collect();
+            assert_eq!(all.join(" "), found, "{text}");
+        }
+    }
 
     #[test]
     fn networks_read_hold_and_print() {

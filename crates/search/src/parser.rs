@@ -12,8 +12,8 @@
 use std::ops::Range;
 
 use crate::ast::{Node, Search, Value};
-use crate::fault::{FAULTS_MAX, Fault, nearest};
-use crate::fields::{Id, field, field_names};
+use crate::fault::{FAULTS_MAX, Fault, floor_boundary, shown};
+use crate::fields::{Id, field, meant};
 use crate::net::Net;
 use crate::pattern::has_wildcards;
 use crate::scan::{Ends, Form, Scalar, Scan};
@@ -35,7 +35,7 @@ pub const REGEXES_MAX: usize = 8;
 pub fn parse(text: &str) -> Result<Search, Vec<Fault>> {
     if text.len() > TEXT_BYTES_MAX {
         let message = format!("a search has at most {TEXT_BYTES_MAX} bytes; this one has {}", text.len());
-        return Err(vec![Fault::new(TEXT_BYTES_MAX..text.len(), message)]);
+        return Err(vec![Fault::new(floor_boundary(text, TEXT_BYTES_MAX)..text.len(), message)]);
     }
     let mut parser =
         Parser { scan: Scan::new(text), depth: 0, values: 0, regexes: 0, unequal: false, faults: Vec::new() };
@@ -266,12 +266,10 @@ impl Parser<'_> {
         Ok(())
     }
 
-    /// An address: who asked, or what was answered.
+    /// An address or network: who asked, or what was answered.
     fn bare_address(&mut self, net: Net, span: Range<usize>) -> Option<Node> {
         self.count_value(&span).ok()?;
-        let client = Node::Term(Id::Client, vec![Value::Net(net)]);
-        let answer = net.single().and_then(Value::mentions).map(|value| Node::Term(Id::Answer, vec![value]));
-        Node::or(std::iter::once(client).chain(answer))
+        Node::or([Id::Client, Id::Answer].map(|id| Node::Term(id, vec![Value::Net(net)])))
     }
 
     /// A word, quoted text or regular expression: part of the name.
@@ -284,9 +282,9 @@ impl Parser<'_> {
                 self.fault(scalar.span, reason);
                 return None;
             }
-            if matches!(written, "and" | "or" | "not") {
+            let upper = written.to_uppercase();
+            if matches!(upper.as_str(), "AND" | "OR" | "NOT") {
                 let message = format!("keywords are in capitals; in quotes `{written}` is part of a name");
-                let upper = written.to_uppercase();
                 self.tell(Fault::new(scalar.span, message).suggest(Some(upper)));
                 return None;
             }
@@ -336,8 +334,8 @@ impl Parser<'_> {
             return self.has();
         }
         let Some(known) = field(written) else {
-            let near = nearest(written, field_names());
-            let told = self.tell(Fault::new(name, format!("no field `{written}`")).suggest(near));
+            let fault = Fault::new(name, format!("no field `{}`", shown(written))).suggest(meant(written));
+            let told = self.tell(fault);
             // The values are read over, so that what follows is judged on its own.
             self.values_of(None)?;
             return Err(told);
@@ -363,8 +361,8 @@ impl Parser<'_> {
         match field(written) {
             Some(known) => Ok(Node::Has(known.id)),
             None => {
-                let near = nearest(written, field_names());
-                Err(self.tell(Fault::new(scalar.span, format!("no field `{written}`")).suggest(near)))
+                let near = meant(written);
+                Err(self.tell(Fault::new(scalar.span, format!("no field `{}`", shown(written))).suggest(near)))
             }
         }
     }
@@ -468,7 +466,10 @@ impl Parser<'_> {
             return Err(self.fault(open.start..close.end, form));
         }
         let Some(id) = id else { return Ok(Vec::new()) };
-        values::range(id, Some(&from), Some(&up_to)).map(|value| vec![value]).map_err(|fault| self.tell(fault))
+        // `*` leaves an end open.
+        let end = |scalar: Scalar| (scalar.form != Form::Word || scalar.glob != "*").then_some(scalar);
+        let value = values::range(id, end(from).as_ref(), end(up_to).as_ref(), &(open.start..close.end));
+        value.map(|value| vec![value]).map_err(|fault| self.tell(fault))
     }
 }
 

@@ -3,6 +3,8 @@
 //!
 //! In a glob `*` stands for any text and `?` for one character; a backslash before `*`, `?` or `\` makes it plain.
 
+use std::hash::{Hash, Hasher};
+
 use regex::{Regex, RegexBuilder};
 
 /// Longest regular expression, bytes.
@@ -12,7 +14,7 @@ pub(crate) const REGEX_BYTES_MAX: usize = 512;
 const REGEX_SIZE_MAX: usize = 1 << 20;
 
 /// Whether the letter case of a text counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Case {
     /// It counts: names are stored in lower case.
     Exact,
@@ -21,7 +23,7 @@ pub(crate) enum Case {
 }
 
 /// What a pattern is written as.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
     Glob,
     Regex,
@@ -39,6 +41,14 @@ pub(crate) struct Pattern {
 impl PartialEq for Pattern {
     fn eq(&self, other: &Pattern) -> bool {
         self.form == other.form && self.case == other.case && self.source == other.source
+    }
+}
+
+impl Eq for Pattern {}
+
+impl Hash for Pattern {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.form, self.case, &self.source).hash(state);
     }
 }
 
@@ -145,13 +155,6 @@ fn push_like(like: &mut String, char: char) {
         like.push('\\');
     }
     like.push(char);
-}
-
-/// Plain text as part of a `LIKE` pattern.
-pub(crate) fn like_plain(text: &str) -> String {
-    let mut like = String::with_capacity(text.len() + 4);
-    text.chars().for_each(|char| push_like(&mut like, char));
-    like
 }
 
 /// Plain text as a glob that matches only itself.

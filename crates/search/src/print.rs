@@ -60,7 +60,6 @@ fn value(f: &mut Formatter<'_>, id: Id, it: &Value) -> fmt::Result {
         Value::Time(limits) => bound(f, *limits),
         Value::Net(net) => write!(f, "{net}"),
         Value::Addresses(low, high) => write!(f, "{low}..{high}"),
-        Value::Mentions(address, _) => write!(f, "{address}"),
         Value::Exact(name) if id.kind() == Kind::Domain => write!(f, "={}", plain(name)),
         Value::Exact(name) | Value::Below(name) => f.write_str(&plain(name)),
         Value::Under(name) => write!(f, "*.{}", glob_of_plain(name)),
@@ -109,7 +108,7 @@ fn text(f: &mut Formatter<'_>, id: Id, pattern: &Pattern) -> fmt::Result {
         return write!(f, "/{}/", slashes_escaped(pattern.source()));
     }
     match pattern.plain() {
-        Some(whole) if id.kind() == Kind::Text => write!(f, "={}", plain(&whole)),
+        Some(whole) if id.kind() == Kind::Text || whole.is_empty() => write!(f, "={}", plain(&whole)),
         Some(whole) => f.write_str(&plain(&whole)),
         None => f.write_str(&glob(pattern.source())),
     }
@@ -184,7 +183,7 @@ impl Field {
     #[must_use]
     pub fn term(&self, value: Option<&str>) -> String {
         let Some(value) = value else { return format!("-has:{}", self.name) };
-        let exact = matches!(self.id.kind(), Kind::Domain | Kind::Text);
+        let exact = value.is_empty() || matches!(self.id.kind(), Kind::Domain | Kind::Text);
         format!("{}:{}{}", self.name, if exact { "=" } else { "" }, plain(value))
     }
 }

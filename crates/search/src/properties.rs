@@ -8,9 +8,10 @@ use proptest::sample::select;
 use crate::ast::{Bound, Node, Search, Value};
 use crate::fields::{FIELDS, Id, Kind};
 use crate::moment::Moment;
+use crate::names;
 use crate::net::Net;
 use crate::pattern::{Case, Pattern, has_wildcards};
-use crate::sample::{ALL, CLIENTS, LIMITS, NAMES, Numbers, START, TEXTS, event, sample};
+use crate::sample::{ALL, CLIENTS, LIMITS, NAMES, Numbers, START, TEXTS, event, on_disk, sample};
 use crate::units::Unit;
 use crate::{Searcher, parse};
 
@@ -46,10 +47,13 @@ fn named(id: Id) -> BoxedStrategy<Value> {
 }
 
 fn whole_names(id: Id) -> BoxedStrategy<String> {
-    let labels = "[a-z*?%_\\\\\" ,()|é-]{1,3}(\\.[a-z0-9=/-]{1,3}){0,2}".prop_map(String::from);
+    let labels = "[a-z*?%_\\\\\" ,()|-]{1,3}(\\.[a-z0-9=/-]{1,3}){0,2}".prop_map(String::from);
     let name = prop_oneof![select(NAMES).prop_map(String::from), labels];
     name.prop_map(move |name| if id == Id::Tld { name.replace('.', "") } else { name })
-        .prop_filter("a name", |name| !name.is_empty() && !name.ends_with("..") && name != "..")
+        .prop_filter("a name", |name| {
+            let whole = !names::is_cut(name) && names::labels(name).iter().all(|label| !label.is_empty());
+            name == "." || whole
+        })
         .boxed()
 }
 
@@ -77,8 +81,21 @@ fn regex() -> BoxedStrategy<Value> {
         "A",
         "\\d\\.\\d",
         "b|c",
+        "a_b",
+        "a%b",
+        "ü.b",
     ];
     select(sources).prop_map(|source| Value::Text(Pattern::regex(source).unwrap())).boxed()
+}
+
+fn address() -> impl Strategy<Value = std::net::IpAddr> {
+    select(CLIENTS).prop_map(|text| text.parse().unwrap())
+}
+
+fn nets() -> impl Strategy<Value = Net> {
+    (address(), 0_u8..=128).prop_filter_map("a network", |(address, prefix)| {
+        Net::new(address, if address.is_ipv4() { prefix % 33 } else { prefix })
+    })
 }
 
 fn values(id: Id) -> BoxedStrategy<Value> {
@@ -102,14 +119,10 @@ fn values(id: Id) -> BoxedStrategy<Value> {
             at.prop_map(Value::Time).boxed()
         }
         Kind::Address => {
-            let address = || select(CLIENTS).prop_map(|text| text.parse::<std::net::IpAddr>().unwrap());
-            let net = (address(), 0_u8..=128).prop_filter_map("a network", |(address, prefix)| {
-                Net::new(address, if address.is_ipv4() { prefix % 33 } else { prefix })
-            });
             let pair = (address(), address()).prop_filter_map("one family", |(a, b)| {
                 (a.is_ipv4() == b.is_ipv4()).then(|| Value::Addresses(a.min(b), a.max(b)))
             });
-            prop_oneof![3 => net.prop_map(Value::Net), 1 => pair].boxed()
+            prop_oneof![3 => nets().prop_map(Value::Net), 1 => pair].boxed()
         }
         Kind::Domain => {
             let glob = glob_text().prop_map(|glob| glob.to_lowercase()).prop_filter_map("wildcards", |glob| {
@@ -135,15 +148,17 @@ fn values(id: Id) -> BoxedStrategy<Value> {
         Kind::Text | Kind::Label => {
             let glob = prop_oneof![glob_text(), select(TEXTS).prop_map(crate::pattern::glob_plain)];
             let glob = glob.prop_map(|glob| Value::Text(Pattern::glob(&glob, Case::Any).unwrap()));
-            let mentions = select(CLIENTS).prop_map(|text| Value::mentions(text.parse().unwrap()).unwrap());
-            let other = if id == Id::Answer { mentions.boxed() } else { regex() };
+            let other = if id == Id::Answer { nets().prop_map(Value::Net).boxed() } else { regex() };
             prop_oneof![3 => glob, 1 => regex(), 1 => other].boxed()
         }
     }
 }
 
 fn bound_of_moments(of: BoxedStrategy<Moment>, is: bool) -> BoxedStrategy<Bound<Moment>> {
-    let range = (of.clone(), of.clone()).prop_map(|(from, up_to)| Bound::Range(from, up_to));
+    let range = (of.clone(), of.clone()).prop_map(|(one, other)| match one.is_after(other) {
+        true => Bound::Range(other, one),
+        false => Bound::Range(one, other),
+    });
     let plain = if is { of.clone().prop_map(Bound::Is).boxed() } else { of.clone().prop_map(Bound::More).boxed() };
     let at_least = of.clone().prop_map(Bound::AtLeast);
     prop_oneof![plain, range, at_least, of.prop_map(Bound::Less)].boxed()
@@ -157,7 +172,7 @@ fn term() -> BoxedStrategy<Node> {
     prop_oneof![6 => term, 1 => select(fields).prop_map(Node::Has)].boxed()
 }
 
-fn search() -> BoxedStrategy<Search> {
+pub(crate) fn search() -> BoxedStrategy<Search> {
     let node = term().prop_recursive(4, 12, 3, |inner| {
         let several = prop::collection::vec(inner.clone(), 1..4);
         prop_oneof![
@@ -173,7 +188,7 @@ fn search() -> BoxedStrategy<Search> {
         .boxed()
 }
 
-fn config(cases: u32) -> ProptestConfig {
+pub(crate) fn config(cases: u32) -> ProptestConfig {
     ProptestConfig { cases, failure_persistence: None, max_global_rejects: 100_000, ..ProptestConfig::default() }
 }
 
@@ -202,6 +217,20 @@ proptest! {
                 prop_assert!(crate::caret(&text, fault).contains(&fault.message));
             }
         }
+    }
+
+    #[test]
+    fn any_text_has_pieces_and_completions(text in ".{0,60}", at in 0_usize..80) {
+        let mut end = 0;
+        for token in crate::tokens(&text) {
+            prop_assert!(end <= token.span.start && token.span.start < token.span.end);
+            prop_assert!(text.get(end..token.span.start).is_some_and(|between| between.trim().is_empty()));
+            prop_assert!(text.get(token.span.clone()).is_some());
+            end = token.span.end;
+        }
+        prop_assert!(text[end..].trim().is_empty());
+        let found = crate::complete(&text, at);
+        prop_assert!(text.get(found.span).is_some() && found.proposals.len() <= crate::PROPOSALS_MAX);
     }
 
     #[test]
@@ -270,29 +299,11 @@ proptest! {
 #[test]
 fn segments_are_searched_like_rows() {
     let folder = tempfile::tempdir().unwrap();
-    let settings = store::Settings {
-        folder: folder.path().to_owned(),
-        keep_age: None,
-        keep_bytes: None,
-        segment_rows: 60,
-        segment_age: std::time::Duration::from_secs(3_600),
-        sync_every: std::time::Duration::from_millis(1),
-        ..store::Settings::default()
-    };
-    let (log, _) = store::Store::open(settings.clone()).unwrap();
-    let mut sender = log.sender();
     let mut numbers = Numbers(11);
-    for _ in 0..200 {
-        sender.offer(event(&mut numbers));
-    }
-    log.close();
-    drop((sender, log));
-    let (log, _) = store::Store::open(settings).unwrap();
-    assert!(log.health().segments > 0, "the test is about segments");
+    let events: Vec<event::Event> = (0..200).map(|_| event(&mut numbers)).collect();
+    let (log, rows) = on_disk(folder.path(), &events);
     let searcher = Searcher::new(log.clone(), LIMITS);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
-    let rows = runtime.block_on(searcher.rows(&Search::default(), ALL, None, 1_000)).unwrap();
-    assert_eq!(rows.len(), 200);
     let check = |search: Search| {
         let search = search.at(ALL.to);
         let expected: Vec<&Row> = rows.iter().filter(|row| search.matches(row)).collect();

@@ -90,7 +90,7 @@ async fn top_values_by_hand() {
     };
     expect("domain", counted(&rows, |row| row.domain.clone())).await;
     expect("reg_domain", counted(&rows, |row| row.reg_domain.clone())).await;
-    let tld = |row: &Row| row.domain.as_deref().and_then(crate::matcher::top_level).map(str::to_owned);
+    let tld = |row: &Row| row.domain.as_deref().and_then(crate::names::top_level).map(str::to_owned);
     expect("tld", counted(&rows, tld)).await;
     expect("client", counted(&rows, |row| Some(row.client.to_string()))).await;
     expect("qtype", counted(&rows, |row| Some(wire::kind::type_name(row.qtype).into_owned()))).await;

@@ -1,6 +1,7 @@
 //! Events for tests: every field takes a few values, empty ones included, so that random searches find something.
 
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
@@ -27,6 +28,9 @@ pub(crate) const NAMES: &[&str] = &[
     "axb.example.org",
     "a\\.b.example.org",
     "*.example.com",
+    "x\\.example.com",
+    "b.x\\.example.com",
+    "x\\\\.example.com",
     "xn--bcher-kva.example",
 ];
 pub(crate) const CLIENTS: &[&str] =
@@ -40,6 +44,7 @@ pub(crate) const TEXTS: &[&str] = &[
     "||ads.example^",
     "udp://192.0.2.53:53",
     "ü\nb",
+    "HTTPS 1 . ipv6hint=2001:db8::1, AAAA 2001:DB8::2, A 10.0.0.7",
 ];
 
 /// A small generator of numbers: the same seed, the same sample.
@@ -49,6 +54,11 @@ impl Numbers {
     pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % end
+    }
+
+    /// Another run of numbers, which leaves this one where it is.
+    fn beside(&self, which: u64) -> Numbers {
+        Numbers(self.0 ^ (which << 40))
     }
 
     fn pick<T: Copy>(&mut self, from: &[T]) -> T {
@@ -64,7 +74,10 @@ impl Numbers {
 pub(crate) fn event(numbers: &mut Numbers) -> Event {
     let client: IpAddr = numbers.pick(CLIENTS).parse().unwrap();
     let ede: Vec<Ede> = (0..numbers.below(3))
-        .map(|_| Ede { code: numbers.pick(&[0, 6, 15, 22, 4001]), text: Arc::from("why") })
+        .map(|_| Ede {
+            code: numbers.pick(&[0, 6, 15, 22, 4001]),
+            text: Arc::from(numbers.beside(2).pick(&["", "why", "Signature_Expired"])),
+        })
         .collect();
     Event {
         // Few instants, so that many rows share one and only their numbers order them.
@@ -88,7 +101,7 @@ pub(crate) fn event(numbers: &mut Numbers) -> Event {
         action: numbers.pick(Action::ALL),
         list: numbers.text(TEXTS),
         rule: numbers.text(TEXTS),
-        trace: None,
+        trace: numbers.beside(1).text(TEXTS),
         cache: numbers.pick(CacheState::ALL),
         upstream: numbers.text(TEXTS),
         upstream_latency_micros: numbers.pick(&[None, Some(300), Some(50_000)]),
@@ -101,6 +114,35 @@ pub(crate) fn event(numbers: &mut Numbers) -> Event {
         tenant: numbers.text(TEXTS),
         node: numbers.text(TEXTS),
     }
+}
+
+/// A log that seals small segments and forgets nothing.
+pub(crate) fn settings(folder: &Path) -> store::Settings {
+    store::Settings {
+        folder: folder.to_owned(),
+        keep_age: None,
+        keep_bytes: None,
+        segment_rows: 60,
+        segment_age: std::time::Duration::from_secs(3_600),
+        sync_every: std::time::Duration::from_millis(1),
+        ..store::Settings::default()
+    }
+}
+
+/// A log with these events in segments, and its rows, newest first.
+pub(crate) fn on_disk(folder: &Path, events: &[Event]) -> (store::Store, Vec<Row>) {
+    let (log, _) = store::Store::open(settings(folder)).unwrap();
+    let mut sender = log.sender();
+    events.iter().for_each(|event| sender.offer(event.clone()));
+    log.close();
+    drop((sender, log));
+    let (log, _) = store::Store::open(settings(folder)).unwrap();
+    assert!(log.health().segments > 0, "these tests are about segments");
+    let searcher = Searcher::new(log.clone(), LIMITS);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let rows = runtime.block_on(searcher.rows(&crate::Search::default(), ALL, None, crate::ROWS_MAX)).unwrap();
+    assert_eq!(rows.len(), events.len());
+    (log, rows)
 }
 
 /// Two batches, as the log has several.

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::fault::Fault;
+use crate::fault::{Fault, is_invisible};
 
 /// What a value was written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -38,7 +38,7 @@ pub(crate) enum Ends {
 }
 
 impl Ends {
-    fn ends(self, char: char) -> bool {
+    pub(crate) fn ends(self, char: char) -> bool {
         match self {
             _ if char.is_whitespace() => true,
             Ends::Bare => matches!(char, '(' | ')' | ',' | '|'),
@@ -48,9 +48,16 @@ impl Ends {
     }
 }
 
-/// Characters that mean something somewhere; a backslash in a word makes them plain.
+/// Quotes of typography, which texts pasted from elsewhere have.
+fn is_typographic_quote(char: char) -> bool {
+    matches!(char, '\u{2018}'..='\u{201f}' | '«' | '»')
+}
+
+/// Characters that mean something somewhere, or are not to be seen; a backslash in a word makes them plain.
 pub(crate) fn is_special(char: char) -> bool {
     char.is_whitespace()
+        || is_invisible(char)
+        || is_typographic_quote(char)
         || matches!(
             char,
             '*' | '?' | '\\' | '"' | ',' | '(' | ')' | '|' | '[' | ']' | '<' | '>' | '=' | '!' | '/' | '-'
@@ -142,16 +149,25 @@ impl<'a> Scan<'a> {
         match self.peek() {
             Some('"') => self.quoted().map(Some),
             Some('/') => self.regex().map(Some),
-            Some(char) if !ends.ends(char) => Ok(Some(self.word(ends))),
+            Some(char) if !ends.ends(char) => self.word(ends).map(Some),
             _ => Ok(None),
         }
     }
 
-    fn word(&mut self, ends: Ends) -> Scalar {
+    fn word(&mut self, ends: Ends) -> Result<Scalar, Fault> {
         let start = self.at;
         let mut glob = String::new();
+        let mut fault = None;
         while let Some(char) = self.peek().filter(|char| !ends.ends(*char)) {
-            self.advance(char.len_utf8());
+            let span = self.advance(char.len_utf8());
+            if is_invisible(char) {
+                let message =
+                    format!("U+{:04X} stands here and cannot be seen: text with it goes in quotes", u32::from(char));
+                fault.get_or_insert(Fault::new(span, message));
+            } else if is_typographic_quote(char) && span.start == start {
+                let message = "quotes are straight ones here";
+                fault.get_or_insert(Fault::new(span, message).suggest(Some("\"")));
+            }
             if char != '\\' {
                 glob.push(char);
                 continue;
@@ -165,7 +181,7 @@ impl<'a> Scan<'a> {
                 None => glob.push_str("\\\\"),
             }
         }
-        Scalar { span: start..self.at, form: Form::Word, glob }
+        fault.map_or(Ok(Scalar { span: start..self.at, form: Form::Word, glob }), Err)
     }
 
     fn quoted(&mut self) -> Result<Scalar, Fault> {

@@ -3,7 +3,7 @@
 use crate::ast::{Bound, Node, Search, Value};
 use crate::fields::Id;
 use crate::moment::Moment;
-use crate::pattern::{Case, Pattern, like_plain};
+use crate::pattern::{Case, Pattern};
 use crate::run::view::{column, has_names, number_column};
 
 /// SQL that finds the rows the search finds. Spans before now count from the present there; settle them with
@@ -23,6 +23,7 @@ fn node(it: &Node) -> String {
         // Not `NOT`: rows where the field is empty are kept.
         Node::Not(inner) => format!("({}) IS NOT TRUE", node(inner)),
         Node::Has(Id::Flags) => "flags_number <> 0".to_owned(),
+        Node::Has(Id::EdeText) => "ede_text_fits(ede_text, '?*')".to_owned(),
         Node::Has(id) => format!("{} IS NOT NULL", quoted(column(*id))),
         Node::Term(id, values) => term(*id, values),
     }
@@ -72,7 +73,7 @@ fn listed(id: Id, value: &Value) -> Option<String> {
 
 fn value(id: Id, it: &Value) -> String {
     let name = quoted(column(id));
-    let below = |above: &str| format!("{name} LIKE {}", literal(&format!("%.{}", like_plain(above))));
+    let below = |above: &str| format!("is_below({name}, {})", literal(above));
     match it {
         Value::Number(bound) if id == Id::Ede => ede(*bound),
         Value::Number(Bound::Is(flag)) if id == Id::Flags => {
@@ -81,6 +82,7 @@ fn value(id: Id, it: &Value) -> String {
         Value::Number(bound) => compared(&quoted(number_column(id)), bound.map(|number| number.to_string())),
         Value::Named(pattern) => named(id, pattern),
         Value::Time(bound) => compared(&name, bound.map(moment)),
+        Value::Net(net) if id == Id::Answer => format!("answer_in_network({name}, {})", literal(&net.to_string())),
         Value::Net(net) => format!("in_network({name}, {})", literal(&net.to_string())),
         Value::Addresses(low, high) => {
             format!("address_between({name}, {}, {})", literal(&low.to_string()), literal(&high.to_string()))
@@ -88,7 +90,10 @@ fn value(id: Id, it: &Value) -> String {
         Value::Exact(text) => format!("{name} = {}", literal(text)),
         Value::Below(text) => format!("{name} = {} OR {}", literal(text), below(text)),
         Value::Under(text) => below(text),
-        Value::Mentions(_, pattern) | Value::Text(pattern) => text(&name, pattern),
+        Value::Text(pattern) if id == Id::EdeText => {
+            format!("ede_text_fits({name}, {})", literal(&as_written(pattern)))
+        }
+        Value::Text(pattern) => text(&name, pattern),
     }
 }
 
@@ -130,7 +135,16 @@ fn moment(moment: Moment) -> String {
             Ok(time) => format!("TIMESTAMPTZ {}", literal(&time.to_string())),
             Err(_) => format!("to_timestamp_micros({micros})"),
         },
-        Moment::Ago(micros) => format!("now() - INTERVAL '{micros} microseconds'"),
+        Moment::Ago(seconds) => format!("now() - INTERVAL '{seconds} seconds'"),
+    }
+}
+
+/// A glob, or a regular expression between slashes.
+fn as_written(pattern: &Pattern) -> String {
+    match pattern.source() {
+        source if pattern.is_regex() => format!("/{source}/"),
+        source if source.starts_with('/') => format!("\\{source}"),
+        source => source.to_owned(),
     }
 }
 

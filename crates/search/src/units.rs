@@ -1,5 +1,7 @@
 //! Numbers with units: durations, sizes and spans of seconds, read and written.
 
+use crate::fault::shown;
+
 /// What a bare number of a field counts, and the words for its multiples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Unit {
@@ -21,6 +23,7 @@ impl Unit {
                 ("", 1_000),
                 ("us", 1),
                 ("µs", 1),
+                ("μs", 1),
                 ("ms", 1_000),
                 ("s", 1_000_000),
                 ("m", 60_000_000),
@@ -33,13 +36,31 @@ impl Unit {
     }
 
     /// What may be written, for error texts.
-    pub(crate) fn expected(self) -> &'static str {
+    fn expected(self) -> &'static str {
         match self {
             Unit::One => "a number",
             Unit::Micros => "a duration such as 50ms, 300us or 1.5s",
             Unit::Bytes => "a size such as 512, 1232b or 4kb",
             Unit::Seconds => "a number of seconds, or such as 5m, 1h or 2d",
         }
+    }
+
+    /// Why a text cannot be read.
+    pub(crate) fn refusal(self, text: &str) -> String {
+        let number = text.trim_end_matches(char::is_alphabetic);
+        let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+        let told = shown(text);
+        if number.starts_with('-') && number.parse::<f64>().is_ok() {
+            format!("`{told}` is less than 0, which this never is")
+        } else if digits && self.has_unit(&text[number.len()..]) {
+            format!("`{told}` is too large")
+        } else {
+            format!("`{told}` is not {}", self.expected())
+        }
+    }
+
+    fn has_unit(self, unit: &str) -> bool {
+        self.multiples().iter().any(|(name, _)| *name == unit.to_lowercase())
     }
 
     /// Reads a number with or without unit. Fractions are taken as long as they come out whole.
@@ -79,6 +100,25 @@ impl Unit {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn says_why_not() {
+        for (unit, text, why) in [
+            (Unit::Micros, "-5ms", "`-5ms` is less than 0, which this never is"),
+            (Unit::Seconds, "99999999999999999999", "`99999999999999999999` is too large"),
+            (Unit::Seconds, "9999999999999999999w", "`9999999999999999999w` is too large"),
+            (Unit::Bytes, "5ms", "`5ms` is not a size such as 512, 1232b or 4kb"),
+            (Unit::One, "-x", "`-x` is not a number"),
+            (Unit::One, "", "`` is not a number"),
+        ] {
+            assert_eq!(unit.refusal(text), why);
+        }
+        assert!(unit_reads_both_micro_signs());
+    }
+
+    fn unit_reads_both_micro_signs() -> bool {
+        ["5\u{b5}s", "5\u{3bc}s"].iter().all(|text| Unit::Micros.read(text) == Some(5))
+    }
 
     #[test]
     fn reads_and_writes_units() {

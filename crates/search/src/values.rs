@@ -1,11 +1,13 @@
 //! Values of a field: from a piece of text to what it asks for, checked against the field.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use crate::ast::{Bound, Value};
-use crate::fault::{Fault, nearest};
+use crate::fault::{Fault, nearest, shown};
 use crate::fields::{Id, Kind};
 use crate::moment::Moment;
+use crate::names;
 use crate::net::Net;
 use crate::pattern::{Case, Pattern, glob_plain, has_wildcards, unescaped};
 use crate::scan::{Form, Scalar};
@@ -58,7 +60,7 @@ pub(crate) fn read(id: Id, compare: Compare, scalar: &Scalar) -> Result<Vec<Valu
         && compare == Compare::Plain
         && let Some((from, up_to)) = range_ends(scalar)
     {
-        return range(id, from.as_ref(), up_to.as_ref()).map(|value| vec![value]);
+        return range(id, from.as_ref(), up_to.as_ref(), &scalar.span).map(|value| vec![value]);
     }
     let word = unescaped(&scalar.glob);
     if scalar.form == Form::Word && compare == Compare::Plain && has_wildcards(&scalar.glob) {
@@ -66,7 +68,8 @@ pub(crate) fn read(id: Id, compare: Compare, scalar: &Scalar) -> Result<Vec<Valu
     }
     match kind {
         Kind::Address => Net::read(&word).map(|net| vec![Value::Net(net)]).map_err(|reason| {
-            fail(reason.unwrap_or_else(|| format!("`{word}` is no address, network or range: {ADDRESS_HINT}")))
+            let none = || format!("`{}` is no address, network or range: {ADDRESS_HINT}", shown(&word));
+            fail(reason.unwrap_or_else(none))
         }),
         Kind::Time => moment(scalar).and_then(|moment| match (compare, moment) {
             (Compare::Plain, Moment::Ago(_)) => {
@@ -75,8 +78,10 @@ pub(crate) fn read(id: Id, compare: Compare, scalar: &Scalar) -> Result<Vec<Valu
             }
             _ => Ok(vec![Value::Time(compare.bound(moment))]),
         }),
-        _ if compare.is_order() => number(id, scalar).map(|number| vec![Value::Number(compare.bound(number))]),
-        Kind::Quantity(_) => number(id, scalar).map(|number| vec![Value::Number(Bound::Is(number))]),
+        _ if compare.is_order() || matches!(kind, Kind::Quantity(_)) => {
+            let bound = number(id, scalar).map(|number| compare.bound(number))?;
+            possible(id, bound, &scalar.span).map(|bound| vec![Value::Number(bound)])
+        }
         _ => match id.keys(&word) {
             Some(keys) => Ok(keys.into_iter().map(|key| Value::Number(Bound::Is(key))).collect()),
             None => Err(unknown(id, scalar, &word)),
@@ -99,8 +104,13 @@ fn range_ends(scalar: &Scalar) -> Option<(Option<Scalar>, Option<Scalar>)> {
     Some((part(from, 0), part(up_to, scalar.glob.len() - up_to.len())))
 }
 
-/// Reads `from..up_to`, both included, either open.
-pub(crate) fn range(id: Id, from: Option<&Scalar>, up_to: Option<&Scalar>) -> Result<Value, Fault> {
+/// Reads `from..up_to`, both included, either open; `span` is the whole of it.
+pub(crate) fn range(
+    id: Id,
+    from: Option<&Scalar>,
+    up_to: Option<&Scalar>,
+    span: &Range<usize>,
+) -> Result<Value, Fault> {
     let place = |from: &Scalar, up_to: &Scalar| from.span.start..up_to.span.end;
     match (id.kind(), from, up_to) {
         (Kind::Address, Some(from), Some(up_to)) => {
@@ -114,23 +124,25 @@ pub(crate) fn range(id: Id, from: Option<&Scalar>, up_to: Option<&Scalar>) -> Re
         (Kind::Numbered | Kind::Quantity(_), from, up_to) => {
             let (low, high) =
                 (from.map(|from| number(id, from)).transpose()?, up_to.map(|up_to| number(id, up_to)).transpose()?);
-            bounded(low, high, from, up_to).map(Value::Number)
+            let bound = bounded(low, high, from, up_to, span)?;
+            possible(id, bound, span).map(Value::Number)
         }
         (Kind::Time, from, up_to) => {
             let (low, high) = (from.map(moment).transpose()?, up_to.map(moment).transpose()?);
             // Instants and spans before now can only be ordered once now is known.
             match (low, high) {
-                (Some(low), Some(high)) => Ok(Value::Time(Bound::Range(low, high))),
+                (Some(low), Some(high)) => {
+                    if let (Some(from), Some(up_to)) = (from, up_to) {
+                        ascending(!low.is_after(high), from, up_to)?;
+                    }
+                    Ok(Value::Time(Bound::Range(low, high)))
+                }
                 (Some(low), None) => Ok(Value::Time(Bound::AtLeast(low))),
                 (None, Some(high)) => Ok(Value::Time(Bound::AtMost(high))),
-                (None, None) => Err(Fault::new(0..0, "a range needs an end")),
+                (None, None) => Err(Fault::new(span.clone(), "a range needs an end")),
             }
         }
-        (_, from, up_to) => {
-            let start = from.or(up_to).map_or(0, |scalar| scalar.span.start);
-            let end = up_to.or(from).map_or(0, |scalar| scalar.span.end);
-            Err(Fault::new(start..end, format!("`{}` takes no such range", id.field().name)))
-        }
+        _ => Err(Fault::new(span.clone(), format!("`{}` takes no such range", id.field().name))),
     }
 }
 
@@ -139,6 +151,7 @@ fn bounded(
     high: Option<u64>,
     from: Option<&Scalar>,
     up_to: Option<&Scalar>,
+    span: &Range<usize>,
 ) -> Result<Bound<u64>, Fault> {
     if let (Some(low), Some(high), Some(from), Some(up_to)) = (low, high, from, up_to) {
         ascending(low <= high, from, up_to)?;
@@ -147,8 +160,25 @@ fn bounded(
         (Some(low), Some(high)) => Ok(Bound::Range(low, high)),
         (Some(low), None) => Ok(Bound::AtLeast(low)),
         (None, Some(high)) => Ok(Bound::AtMost(high)),
-        (None, None) => Err(Fault::new(0..0, "a range needs an end")),
+        (None, None) => Err(Fault::new(span.clone(), "a range needs an end")),
     }
+}
+
+/// Refuses what no event can have: a search for it would find nothing and not say why.
+fn possible(id: Id, bound: Bound<u64>, span: &Range<usize>) -> Result<Bound<u64>, Fault> {
+    let max = id.number_max();
+    let beyond = match bound {
+        Bound::Is(least) | Bound::Range(least, _) | Bound::AtLeast(least) | Bound::More(least) => least > max,
+        Bound::Less(_) | Bound::AtMost(_) => false,
+    };
+    if !beyond {
+        return Ok(bound);
+    }
+    let most = match id.kind() {
+        Kind::Quantity(unit) => unit.write(max),
+        _ => max.to_string(),
+    };
+    Err(Fault::new(span.clone(), format!("`{}` goes from 0 to {most}", id.field().name)))
 }
 
 fn ascending(ordered: bool, from: &Scalar, up_to: &Scalar) -> Result<(), Fault> {
@@ -166,15 +196,13 @@ fn moment(scalar: &Scalar) -> Result<Moment, Fault> {
 fn address(scalar: &Scalar) -> Result<IpAddr, Fault> {
     let word = unescaped(&scalar.glob);
     let address = word.parse::<IpAddr>().map(|address| address.to_canonical());
-    address.map_err(|_| Fault::new(scalar.span.clone(), format!("`{word}` is no address")))
+    address.map_err(|_| Fault::new(scalar.span.clone(), format!("`{}` is no address", shown(&word))))
 }
 
 fn number(id: Id, scalar: &Scalar) -> Result<u64, Fault> {
     let word = unescaped(&scalar.glob);
     match id.kind() {
-        Kind::Quantity(unit) => unit
-            .read(&word)
-            .ok_or_else(|| Fault::new(scalar.span.clone(), format!("`{word}` is not {}", unit.expected()))),
+        Kind::Quantity(unit) => unit.read(&word).ok_or_else(|| Fault::new(scalar.span.clone(), unit.refusal(&word))),
         _ => id.number(&word).ok_or_else(|| unknown(id, scalar, &word)),
     }
 }
@@ -196,9 +224,9 @@ fn unknown(id: Id, scalar: &Scalar, word: &str) -> Fault {
     let message = match id.names() {
         names if names.len() <= 9 && near.is_none() => {
             let all: Vec<&str> = names.iter().map(|(_, name)| name.as_str()).collect();
-            format!("`{name}` is never `{word}`: it is one of {}", all.join(", "))
+            format!("`{name}` is never `{}`: it is one of {}", shown(word), all.join(", "))
         }
-        _ => format!("`{name}` is never `{word}`"),
+        _ => format!("`{name}` is never `{}`", shown(word)),
     };
     Fault::new(scalar.span.clone(), message).suggest(near.map(crate::print::plain))
 }
@@ -209,14 +237,14 @@ fn named_glob(id: Id, scalar: &Scalar) -> Result<Vec<Value>, Fault> {
     let fail = |message: String| Fault::new(scalar.span.clone(), message);
     match id.kind() {
         Kind::Numbered | Kind::Word | Kind::Flags => {}
-        Kind::Address => return Err(fail(format!("`client` takes no wildcards: {ADDRESS_HINT}"))),
+        Kind::Address => return Err(fail(format!("`{}` takes no wildcards: {ADDRESS_HINT}", id.field().name))),
         _ => return Err(fail(format!("`{}` takes no wildcards", id.field().name))),
     }
     let pattern = glob(&scalar.glob, Case::Any, scalar)?;
     if id.names().iter().any(|(_, name)| pattern.matches(name)) {
         Ok(vec![Value::Named(pattern)])
     } else {
-        Err(fail(format!("no name of `{}` fits `{word}`", id.field().name)))
+        Err(fail(format!("no name of `{}` fits `{}`", id.field().name, shown(&word))))
     }
 }
 
@@ -239,24 +267,28 @@ fn text(id: Id, compare: Compare, scalar: &Scalar) -> Result<Value, Fault> {
                 return Err(Fault::new(scalar.span.clone(), "the root has no TLD: `domain:.` finds it"));
             }
             let name = name(whole.strip_prefix('.').filter(|_| id == Id::Tld).unwrap_or(&whole), scalar)?;
-            if id == Id::Tld && name.contains('.') {
-                let last = name.rsplit('.').next();
+            if id == Id::Tld && names::labels(&name).len() > 1 {
+                let last = names::top_level(&name);
                 return Err(Fault::new(scalar.span.clone(), "a TLD is one label").suggest(last));
             }
             Ok(Value::Exact(name))
         }
         _ => {
             let whole = unescaped(&scalar.glob);
-            if id == Id::Answer
-                && compare == Compare::Plain
-                && let Ok(address) = whole.parse::<IpAddr>()
-            {
-                return Value::mentions(address)
-                    .ok_or_else(|| Fault::new(scalar.span.clone(), "this address cannot be searched"));
+            if id == Id::Answer && compare == Compare::Plain && scalar.form == Form::Word {
+                match Net::read(&whole) {
+                    Ok(net) => return Ok(Value::Net(net)),
+                    Err(Some(reason)) => return Err(Fault::new(scalar.span.clone(), reason)),
+                    Err(None) => {}
+                }
+            }
+            if whole.is_empty() && compare == Compare::Plain {
+                let message = format!("nothing is in these quotes; empty is `-has:{}`", id.field().name);
+                return Err(Fault::new(scalar.span.clone(), message));
             }
             let source = match (wild, compare) {
                 (true, _) => scalar.glob.clone(),
-                (false, Compare::Plain) if id.kind() == Kind::Text && !whole.is_empty() => {
+                (false, Compare::Plain) if id.kind() == Kind::Text => {
                     format!("*{}*", glob_plain(&whole))
                 }
                 _ => glob_plain(&whole),
@@ -283,18 +315,20 @@ fn domain(compare: Compare, scalar: &Scalar, wild: bool) -> Result<Value, Fault>
     }
 }
 
-/// A name as the log has it: lower case, no final dot.
+/// A name as the log has it: lower case, no final dot, other scripts as they travel.
 fn name(text: &str, scalar: &Scalar) -> Result<String, Fault> {
     if text == "." {
         return Ok(text.to_owned());
     }
-    let name = text.strip_suffix('.').unwrap_or(text).to_lowercase();
-    let empty_label = name.is_empty() || name.starts_with('.') || name.ends_with('.') || name.contains("..");
-    if empty_label || name.len() > NAME_BYTES_MAX {
-        return Err(Fault::new(
-            scalar.span.clone(),
-            format!("`{text}` is not a domain name: a label is empty or it is too long"),
-        ));
+    let fail =
+        |reason: &str| Fault::new(scalar.span.clone(), format!("`{}` is not a domain name: {reason}", shown(text)));
+    let name = names::without_final_dot(text).to_lowercase();
+    if names::labels(&name).iter().any(|label| label.is_empty()) {
+        return Err(fail("a label is empty"));
     }
-    Ok(name)
+    if names::is_cut(&name) {
+        return Err(fail("nothing follows its last backslash"));
+    }
+    let name = names::as_it_travels(&name).filter(|name| name.len() <= NAME_BYTES_MAX);
+    name.ok_or_else(|| fail("it is too long"))
 }

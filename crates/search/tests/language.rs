@@ -32,9 +32,9 @@ fn everything_and_bare_words() {
     check("/^x\\d+\\./", "domain:/^x\\d+\\./");
     check("192.0.2.7", "client:192.0.2.7 OR answer:192.0.2.7");
     check("-192.0.2.7", "-(client:192.0.2.7 OR answer:192.0.2.7)");
-    check("10.0.0.0/8", "client:10.0.0.0/8");
+    check("10.0.0.0/8", "client:10.0.0.0/8 OR answer:10.0.0.0/8");
     check("fe80::1", "client:fe80::1 OR answer:fe80::1");
-    check("2001:db8::/32", "client:2001:db8::/32");
+    check("2001:db8::/32", "client:2001:db8::/32 OR answer:2001:db8::/32");
     check("www.example.com:53", "domain:*www.example.com:53*");
 }
 

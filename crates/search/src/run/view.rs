@@ -15,9 +15,10 @@ use datafusion::logical_expr::{
 };
 use wire::code::Code;
 
-use crate::compile;
 use crate::fields::{Id, Kind};
 use crate::net::{Net, stored_ranges};
+use crate::pattern::{Case, Pattern};
+use crate::{compile, functions, names};
 
 /// How a column of the view is made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -93,10 +94,17 @@ pub(super) fn columns() -> Vec<Expr> {
 
 /// Functions there are for the view only.
 pub(super) fn functions() -> Vec<Arc<ScalarUDF>> {
-    [Function::InNetwork, Function::AddressBetween, Function::EdeBetween]
-        .into_iter()
-        .map(|function| Arc::new(function.udf()))
-        .collect()
+    [
+        Function::InNetwork,
+        Function::AddressBetween,
+        Function::AnswerInNetwork,
+        Function::IsBelow,
+        Function::EdeBetween,
+        Function::EdeTextFits,
+    ]
+    .into_iter()
+    .map(|function| Arc::new(function.udf()))
+    .collect()
 }
 
 impl Made {
@@ -130,6 +138,12 @@ enum Function {
     AddressBetween,
     /// `ede_between(ede, 6, 12)`: any extended error from the one number to the other.
     EdeBetween,
+    /// `answer_in_network(answer, '10.0.0.0/8')`: any address that the answer names.
+    AnswerInNetwork,
+    /// `is_below(domain, 'example.com')`: below the name, and not the name itself.
+    IsBelow,
+    /// `ede_text_fits(ede_text, '*signature*')`: any text fits the pattern, or the regular expression between slashes.
+    EdeTextFits,
 }
 
 impl Function {
@@ -137,9 +151,12 @@ impl Function {
         let texts = |count: usize| vec![DataType::Utf8; count];
         let signature = match self {
             Function::NameOf(_) | Function::AddressText => Signature::any(1, Volatility::Immutable),
-            Function::InNetwork => Signature::exact(texts(2), Volatility::Immutable),
+            Function::InNetwork | Function::AnswerInNetwork | Function::IsBelow => {
+                Signature::exact(texts(2), Volatility::Immutable)
+            }
             Function::AddressBetween => Signature::exact(texts(3), Volatility::Immutable),
             Function::EdeBetween => Signature::new(TypeSignature::Any(3), Volatility::Immutable),
+            Function::EdeTextFits => Signature::any(2, Volatility::Immutable),
         };
         ScalarUDF::from(Named { function: self, signature })
     }
@@ -183,6 +200,9 @@ impl ScalarUDFImpl for Named {
             Function::InNetwork => "in_network",
             Function::AddressBetween => "address_between",
             Function::EdeBetween => "ede_between",
+            Function::AnswerInNetwork => "answer_in_network",
+            Function::IsBelow => "is_below",
+            Function::EdeTextFits => "ede_text_fits",
         }
     }
 
@@ -194,7 +214,7 @@ impl ScalarUDFImpl for Named {
         Ok(match self.function {
             Function::NameOf(Id::Flags) => DataType::List(Arc::new(Field::new("item", DataType::Utf8, true))),
             Function::NameOf(_) | Function::AddressText => DataType::Utf8,
-            Function::InNetwork | Function::AddressBetween | Function::EdeBetween => DataType::Boolean,
+            _ => DataType::Boolean,
         })
     }
 
@@ -235,6 +255,22 @@ impl ScalarUDFImpl for Named {
                 let found: BooleanArray = addresses.iter().map(|address| address.and_then(within)).collect();
                 Arc::new(found)
             }
+            Function::AnswerInNetwork => {
+                let Some(Ok(net)) = constants.first().and_then(text).map(Net::read) else {
+                    return exec_err!("a network is a constant such as '10.0.0.0/8'");
+                };
+                any_row(&first, |answer| functions::mentions(answer, &[net]))?
+            }
+            Function::IsBelow => {
+                let Some(above) = constants.first().and_then(text) else { return exec_err!("a name is a constant") };
+                any_row(&first, |name| names::is_below(name, above))?
+            }
+            Function::EdeTextFits => {
+                let Some(pattern) = constants.first().and_then(text).and_then(pattern) else {
+                    return exec_err!("a pattern is a constant such as '*signature*' or '/^no /'");
+                };
+                Arc::new(functions::any_text(&first, |text| pattern.matches(text))?)
+            }
             Function::EdeBetween => {
                 let ends: Option<Vec<i64>> = constants.iter().map(number).collect();
                 let Some(&[low, high]) = ends.as_deref() else { return exec_err!("both ends are numbers") };
@@ -242,6 +278,20 @@ impl ScalarUDFImpl for Named {
             }
         };
         Ok(ColumnarValue::Array(made))
+    }
+}
+
+fn any_row(texts: &ArrayRef, fits: impl Fn(&str) -> bool) -> Result<ArrayRef> {
+    let Some(texts) = texts.as_string_opt::<i32>() else { return exec_err!("the column is no text") };
+    let found: BooleanArray = texts.iter().map(|text| text.map(&fits)).collect();
+    Ok(Arc::new(found))
+}
+
+/// A glob, or a regular expression between slashes.
+fn pattern(text: &str) -> Option<Pattern> {
+    match text.strip_prefix('/').and_then(|rest| rest.strip_suffix('/')) {
+        Some(source) => Pattern::regex(source).ok(),
+        None => Pattern::glob(text, Case::Any),
     }
 }
 

@@ -1,0 +1,186 @@
+//! What the engine has no function for: lists, labels of names, and addresses within text.
+//!
+//! Each gives what the row matcher gives for the same row.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
+use arrow::datatypes::{DataType, UInt16Type};
+use datafusion::common::{Result, exec_err};
+use datafusion::logical_expr::{
+    ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, ident,
+};
+
+use crate::net::Net;
+use crate::pattern::Pattern;
+
+/// Whether any extended error of a row is among these ranges, both ends included. The engine's own list functions know
+/// single values only.
+pub(crate) fn ede_among(ranges: Vec<(u16, u16)>) -> Expr {
+    call(Among::Numbers(ranges), "ede")
+}
+
+/// Whether any text of a row's extended errors fits.
+pub(crate) fn ede_text_fits(pattern: Pattern) -> Expr {
+    call(Among::Texts(pattern), "ede_text")
+}
+
+/// Whether any extended error of a row has a text.
+pub(crate) fn has_ede_text() -> Expr {
+    call(Among::SomeText, "ede_text")
+}
+
+/// Whether any address in the answer lies in one of these networks.
+pub(crate) fn answer_within(nets: Vec<Net>) -> Expr {
+    call(Among::Nets(nets), "answer")
+}
+
+/// The last label of the name asked.
+pub(crate) fn top_level() -> Expr {
+    ScalarUDF::from(OfName::new(Part::TopLevel)).call(vec![ident("domain")])
+}
+
+/// The name asked from the root down, made from the name itself.
+pub(crate) fn reversed_name() -> Expr {
+    ScalarUDF::from(OfName::new(Part::Reversed)).call(vec![ident("domain")])
+}
+
+fn call(among: Among, column: &str) -> Expr {
+    let test = Test { among, signature: Signature::any(1, Volatility::Immutable) };
+    ScalarUDF::from(test).call(vec![ident(column)])
+}
+
+/// What is asked of a column.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Among {
+    Numbers(Vec<(u16, u16)>),
+    Texts(Pattern),
+    SomeText,
+    Nets(Vec<Net>),
+}
+
+/// True or false for each row, never null: an empty field is not among anything.
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Test {
+    among: Among,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for Test {
+    fn name(&self) -> &str {
+        match self.among {
+            Among::Numbers(_) => "ede_among",
+            Among::Texts(_) => "ede_text_fits",
+            Among::SomeText => "has_ede_text",
+            Among::Nets(_) => "answer_within",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Boolean)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let array = only_argument(&arguments)?;
+        let found = match &self.among {
+            Among::Numbers(ranges) => any_item(&array, |items| {
+                let numbers = items.as_primitive_opt::<UInt16Type>()?;
+                let within = |number| ranges.iter().any(|(low, high)| (*low..=*high).contains(&number));
+                Some(numbers.iter().map(|number| number.is_some_and(within)).collect())
+            })?,
+            Among::Texts(pattern) => any_text(&array, |text| pattern.matches(text))?,
+            Among::SomeText => any_text(&array, |text| !text.is_empty())?,
+            Among::Nets(nets) => {
+                let array = plain_text(&array)?;
+                let Some(answers) = array.as_string_opt::<i32>() else { return exec_err!("answer is not text") };
+                answers.iter().map(|answer| Some(answer.is_some_and(|answer| mentions(answer, nets)))).collect()
+            }
+        };
+        Ok(ColumnarValue::Array(Arc::new(found)))
+    }
+}
+
+/// Whether an address in the text lies in one of the networks.
+pub(crate) fn mentions(text: &str, nets: &[Net]) -> bool {
+    crate::net::addresses(text).any(|address| nets.iter().any(|net| net.contains(address)))
+}
+
+/// For each list of texts, whether any of them fits.
+pub(crate) fn any_text(array: &ArrayRef, fits: impl Fn(&str) -> bool) -> Result<BooleanArray> {
+    any_item(array, |items| {
+        let items = plain_text(items).ok()?;
+        let texts = items.as_string_opt::<i32>()?;
+        Some(texts.iter().map(|text| text.is_some_and(&fits)).collect())
+    })
+}
+
+/// For each list, whether any of its items is one of those.
+fn any_item(array: &ArrayRef, hits: impl Fn(&ArrayRef) -> Option<Vec<bool>>) -> Result<BooleanArray> {
+    let Some(lists) = array.as_list_opt::<i32>() else { return exec_err!("the column holds no lists") };
+    let Some(hits) = hits(lists.values()) else { return exec_err!("the lists hold other things than expected") };
+    let offsets = lists.value_offsets();
+    let place = |at: usize| usize::try_from(offsets[at]).unwrap_or(0);
+    let row = |row: usize| Some(lists.is_valid(row) && hits[place(row)..place(row + 1)].contains(&true));
+    Ok((0..lists.len()).map(row).collect())
+}
+
+/// What is made of the name asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Part {
+    TopLevel,
+    Reversed,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct OfName {
+    part: Part,
+    signature: Signature,
+}
+
+impl OfName {
+    fn new(part: Part) -> OfName {
+        OfName { part, signature: Signature::any(1, Volatility::Immutable) }
+    }
+}
+
+impl ScalarUDFImpl for OfName {
+    fn name(&self) -> &str {
+        match self.part {
+            Part::TopLevel => "top_level",
+            Part::Reversed => "reversed_name",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8)
+    }
+
+    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let array = plain_text(&only_argument(&arguments)?)?;
+        let Some(names) = array.as_string_opt::<i32>() else { return exec_err!("domain is not text") };
+        let made: StringArray = match self.part {
+            Part::TopLevel => names.iter().map(|name| name.and_then(crate::names::top_level)).collect(),
+            Part::Reversed => names.iter().map(|name| name.map(event::reversed_domain)).collect(),
+        };
+        Ok(ColumnarValue::Array(Arc::new(made)))
+    }
+}
+
+fn plain_text(array: &ArrayRef) -> Result<ArrayRef> {
+    Ok(arrow::compute::cast(array, &DataType::Utf8)?)
+}
+
+fn only_argument(arguments: &ScalarFunctionArgs) -> Result<ArrayRef> {
+    match arguments.args.as_slice() {
+        [argument] => argument.to_array(arguments.number_rows),
+        _ => exec_err!("one argument is needed"),
+    }
+}
