@@ -4,8 +4,14 @@
 //! Plain data: this crate knows nothing of how an answer is computed. Times in requests are RFC 3339 instants or `now`,
 //! `now-1h`; in replies, RFC 3339 in rows and Unix milliseconds in series.
 
+mod keeping;
+mod questions;
+
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
+
+pub use keeping::*;
+pub use questions::*;
 
 /// Most rows in one reply; the rest comes by cursor.
 pub const ROWS_MAX: u32 = 1000;
@@ -252,6 +258,9 @@ pub struct SeriesReply {
     pub starts: Vec<i64>,
     /// One line per value, in table order for codes, else by count.
     pub lines: Vec<SeriesLine>,
+    /// Events per point with values that have no line; as many as `starts`.
+    #[serde(default)]
+    pub other: Vec<u64>,
     /// Milliseconds the search took.
     pub took_ms: f64,
 }
@@ -293,6 +302,9 @@ pub struct Facet {
     pub values: Vec<Count>,
     /// Events with values that are not listed.
     pub other: u64,
+    /// Events that may be missing from each count, and be counted as `other` instead; 0 when the counts are exact.
+    #[serde(default)]
+    pub error: u64,
 }
 
 /// One value with its count.
@@ -321,6 +333,9 @@ pub struct TopReply {
     pub other: u64,
     /// Events in all.
     pub total: u64,
+    /// Events that may be missing from each count, and be counted as `other` instead; 0 when the counts are exact.
+    #[serde(default)]
+    pub error: u64,
 }
 
 /// Reply to `GET /log/summary`: the figures of the Overview.
@@ -362,6 +377,40 @@ pub struct CheckReply {
     pub canonical: Option<String>,
     /// What is wrong; empty when nothing is.
     pub faults: Vec<SearchFault>,
+}
+
+/// `GET /log/complete`: what may stand at a place of a search text.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, IntoParams)]
+#[serde(default)]
+pub struct CompleteRequest {
+    /// The search text, as far as it is written.
+    pub q: String,
+    /// The place, in bytes; the end when absent.
+    pub at: Option<usize>,
+}
+
+/// Reply to `GET /log/complete`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct CompleteReply {
+    /// First byte that a proposal replaces.
+    pub start: usize,
+    /// Byte after the last; the same as `start` where a new word begins.
+    pub end: usize,
+    /// What fits what is written there, the likeliest first.
+    pub proposals: Vec<Proposal>,
+    /// Field whose most frequent values, as `GET /log/top` has them, may stand here too.
+    pub values_of: Option<String>,
+}
+
+/// One text that may stand at a place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct Proposal {
+    /// The text.
+    pub text: String,
+    /// `field`, `operator`, `value`, `keyword`.
+    pub kind: String,
+    /// What it means; may be empty.
+    pub about: String,
 }
 
 /// A fault in a search text.

@@ -11,11 +11,13 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
+use crate::client::{self, SEARCH_HELP, SearchArgs, TAIL_HELP, TailArgs};
 use crate::config::{self, Config};
 use crate::key::{self, KeyCommand};
 use crate::lab::{self, LabCommand};
+use crate::log::{self, LogCommand};
 use crate::zone::{self, ZoneCommand};
-use crate::{client, code, demo, reference, serve};
+use crate::{code, demo, reference, serve};
 
 /// Exit code when nothing was found.
 const NOTHING_FOUND: u8 = 3;
@@ -41,12 +43,15 @@ enum Command {
     Serve,
     /// The whole product on a machine without a network: a small Internet on loopback, clients with realistic traffic
     Demo(DemoArgs),
-    /// Find events in the log, newest first
+    /// Find events in the log, newest first, or ask questions about them
     #[command(after_help = SEARCH_HELP)]
     Search(SearchArgs),
     /// Show events as they happen
-    #[command(after_help = SEARCH_HELP)]
+    #[command(after_help = TAIL_HELP)]
     Tail(TailArgs),
+    /// Look after the log: what is kept, whether it can be read
+    #[command(subcommand)]
+    Log(LogCommand),
     /// Explain return codes and extended errors
     #[command(after_help = CODE_HELP)]
     Code(CodeArgs),
@@ -75,16 +80,6 @@ enum Command {
         folder: PathBuf,
     },
 }
-
-const SEARCH_HELP: &str = "\
-Searches:
-  code:NXDOMAIN client:127.0.0.0/8      both must hold
-  code:SERVFAIL,REFUSED                 any of these
-  domain:example.com -qtype:AAAA        the name and all below it, but not AAAA
-  latency:>50ms (cache:miss OR cache:stale)
-  action:block list:ads ede:blocked
-
-Exit status: 0 found, 3 nothing found, 1 failed, 2 said wrongly.";
 
 const CODE_HELP: &str = "\
 Examples:
@@ -126,36 +121,6 @@ pub(crate) struct DemoArgs {
 }
 
 #[derive(Debug, clap::Args)]
-pub(crate) struct SearchArgs {
-    /// What to find; every event when left out
-    #[arg(value_name = "SEARCH", default_value = "")]
-    pub(crate) search: String,
-    /// From: a time back ("1h", "2 days") or an instant (2026-11-24T10:00:00Z)
-    #[arg(long, short = 'S', default_value = "1h")]
-    pub(crate) since: String,
-    /// Until: likewise
-    #[arg(long, short = 'U', default_value = "now")]
-    pub(crate) until: String,
-    /// Most events [default: 100 on a terminal, all in a pipe]
-    #[arg(long, short = 'n', value_name = "COUNT")]
-    pub(crate) limit: Option<usize>,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, clap::Args)]
-pub(crate) struct TailArgs {
-    /// What to show; every event when left out
-    #[arg(value_name = "SEARCH", default_value = "")]
-    pub(crate) search: String,
-    /// Stop after this many events
-    #[arg(long, short = 'n', value_name = "COUNT")]
-    pub(crate) limit: Option<usize>,
-    #[command(flatten)]
-    pub(crate) output: OutputArgs,
-}
-
-#[derive(Debug, clap::Args)]
 pub(crate) struct OutputArgs {
     /// Form of the output [default: table on a terminal, json in a pipe]
     #[arg(long, short = 'o', value_enum)]
@@ -163,6 +128,14 @@ pub(crate) struct OutputArgs {
     /// One JSON object a line; the same as `-o json`
     #[arg(long, conflicts_with = "output")]
     pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) server: ServerArgs,
+}
+
+/// Which server is asked.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Server")]
+pub(crate) struct ServerArgs {
     /// The server's dashboard address [default: the one running here]
     #[arg(long, value_name = "URL", env = "NAMEWARD_SERVER")]
     pub(crate) server: Option<String>,
@@ -233,6 +206,7 @@ fn dispatch(args: &Args) -> anyhow::Result<Ended> {
         Command::Demo(demo) => demo::demo(demo).map(|()| Ended::Done),
         Command::Search(search) => client::search(search, &states(args)),
         Command::Tail(tail) => client::tail(tail, &states(args)),
+        Command::Log(command) => log::run(command, &states(args)),
         Command::Code(code) => code::code(code),
         Command::Zone(command) => zone::run(command, &states(args)),
         Command::Key(command) => key::run(command).map(|()| Ended::Done),

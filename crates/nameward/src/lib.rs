@@ -11,6 +11,7 @@ mod demo;
 mod door;
 mod key;
 mod lab;
+mod log;
 mod reference;
 mod resolvers;
 pub mod serve;

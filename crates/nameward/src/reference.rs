@@ -159,11 +159,15 @@ fn columns() -> String {
         let about = event::column_about(field.name());
         vec![code(field.name()), code(&field.data_type().to_string()), null.to_owned(), about.to_owned()]
     });
+    let view: Vec<String> = search::sql_columns().into_iter().map(code).collect();
     format!(
         "# Columns\n\nOne event is one row of these columns (schema version {}). Segments are Parquet files under \
-         `segments/day=YYYY-MM-DD/hour=HH/` in the log folder; any Parquet reader can open them.\n\n{}",
+         `segments/day=YYYY-MM-DD/hour=HH/` in the log folder; any Parquet reader can open them.\n\n{}\n\
+         ## In SQL\n\nThe view `events` of `nameward search --sql` and `POST /log/sql` has words where segments have numbers: codes, \
+         types and addresses are text. Its columns: {}.\n",
         event::SCHEMA_VERSION,
-        table(&["Column", "Type", "", "Holds"], rows)
+        table(&["Column", "Type", "", "Holds"], rows),
+        view.join(", ")
     )
 }
 

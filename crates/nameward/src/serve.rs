@@ -179,6 +179,7 @@ impl House {
         let desk = web::Desk {
             searcher,
             store: self.store.clone(),
+            chores: Arc::new(tokio::sync::Semaphore::new(1)),
             sessions: Arc::new(sessions),
             status: self.status.report(&self.store, &self.control, &self.registrar, &self.resolver),
             metrics: self.status.metrics(&self.store, &self.control, &self.registrar, &self.resolver, &self.shared),

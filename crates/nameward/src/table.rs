@@ -106,7 +106,7 @@ fn latency(ms: f64) -> String {
 }
 
 /// The text, cut to `room` characters with a mark; control characters are shown as `·`.
-fn clip(text: &str, room: usize) -> String {
+pub(crate) fn clip(text: &str, room: usize) -> String {
     let plain = |c: char| if c.is_control() { '·' } else { c };
     if text.chars().count() <= room {
         return text.chars().map(plain).collect();

@@ -57,6 +57,7 @@ use crate::writer::{SYNCS_WAITING_MAX, Times, Writer};
 
 pub use admission::{Addresses, Admission, Network, PSEUDONYM_PREFIX, PrivacyFor, PrivacyRule};
 pub use importer::{ImportError, Imported, Importer, SOURCE_BYTES_MAX, SOURCES_MAX};
+pub use manifest::IMPORTED_FROM;
 pub use segment::check_segment_bytes;
 pub use sender::{RING_EVENTS_MAX, Sender};
 pub use settings::Settings;

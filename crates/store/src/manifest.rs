@@ -22,7 +22,7 @@ const PREFIX: &str = "nameward log manifest ";
 const FORM: u32 = 1;
 /// First number of imported events: they are numbered apart from those that arrive, whose numbers the WAL hands on.
 /// Numbers of both stay below 2^53, which every reader of JSON can hold.
-pub(crate) const IMPORTED_FROM: u64 = 1 << 52;
+pub const IMPORTED_FROM: u64 = 1 << 52;
 /// Largest manifest read: some 100,000 segments.
 const BYTES_MAX: u64 = 64 << 20;
 

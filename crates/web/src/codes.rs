@@ -145,6 +145,7 @@ pub(crate) async fn code(
         field: (*field).to_owned(),
         values: top.values.iter().map(count).collect(),
         other: top.other,
+        error: top.error,
     };
     let mut facets: Vec<Facet> = fields.iter().zip(&tops).map(facet).collect();
     let top = facets.split_off(COUNTED.len());

@@ -5,12 +5,18 @@
 
 mod assets;
 mod codes;
+mod export;
+mod keeping;
 mod log;
 mod openapi;
 mod problem;
+mod questions;
 mod rows;
 mod session;
 mod tail;
+
+#[cfg(test)]
+mod fixture;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -20,16 +26,18 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::{delete, get, post};
+use tokio::sync::Semaphore;
 
 pub use codes::{code_entry, code_range, ede_info, registry};
+pub use keeping::verified;
 pub use openapi::document as openapi_document;
 pub use problem::Fault;
 pub use rows::event_row;
 pub use session::{Sessions, random_token};
 
-/// Largest request body, bytes: the API takes only a token.
-const BODY_BYTES_MAX: usize = 16 * 1024;
+/// Largest request body, bytes: the API takes a token or a SQL text, written as JSON.
+const BODY_BYTES_MAX: usize = 2 * search::SQL_BYTES_MAX;
 
 /// What the handlers need.
 #[derive(Clone)]
@@ -38,6 +46,8 @@ pub struct Desk {
     pub searcher: search::Searcher,
     /// The log, for the live tail.
     pub store: store::Store,
+    /// One turn for verifying or compacting the log.
+    pub chores: Arc<Semaphore>,
     /// Who is signed in.
     pub sessions: Arc<Sessions>,
     /// How the server is.
@@ -63,7 +73,20 @@ pub fn router(desk: Desk) -> Router {
         .route("/log/top", get(log::top))
         .route("/log/summary", get(log::summary))
         .route("/log/check", get(log::check))
+        .route("/log/complete", get(log::complete))
         .route("/log/tail", get(tail::tail))
+        .route("/log/status", get(keeping::status))
+        .route("/log/verify", post(keeping::verify))
+        .route("/log/compact", post(keeping::compact))
+        .route("/log/distinct", get(questions::distinct))
+        .route("/log/quantiles", get(questions::quantiles))
+        .route("/log/compare", get(questions::compare))
+        .route("/log/around/{id}", get(questions::around))
+        .route("/log/explain", get(questions::explain))
+        .route("/log/sql", post(questions::sql))
+        .route("/log/searches", get(questions::searches))
+        .route("/log/searches/{id}", delete(questions::cancel))
+        .route("/log/export", get(export::export))
         .layer(middleware::from_fn_with_state(desk.clone(), signed_in));
     let open = Router::new()
         .route("/session", post(session::sign_in).delete(session::sign_out))

@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use api::{
-    CheckReply, Count, Facet, FacetsReply, FacetsRequest, FieldEntry, Figures, LogScope, Range, RowsReply, RowsRequest,
-    SeriesLine, SeriesReply, SeriesRequest, Status, Summary, TopReply, TopRequest,
+    CheckReply, CompleteReply, CompleteRequest, Count, Facet, FacetsReply, FacetsRequest, FieldEntry, Figures,
+    LogScope, Proposal, Range, RowsReply, RowsRequest, SeriesLine, SeriesReply, SeriesRequest, Status, Summary,
+    TopReply, TopRequest,
 };
 use axum::Json;
 use axum::extract::{Path, Query, State};
@@ -131,6 +132,7 @@ pub(crate) async fn series(State(desk): State<Desk>, Query(request): Query<Serie
         step_ms: found.step_micros / 1000,
         starts: found.starts.iter().map(|micros| micros / 1000).collect(),
         lines: found.lines.iter().map(line).collect(),
+        other: found.other,
         took_ms: took_ms(started),
     }))
 }
@@ -153,6 +155,7 @@ pub(crate) async fn facets(State(desk): State<Desk>, Query(request): Query<Facet
         field: (*field).to_owned(),
         values: top.values.iter().map(count).collect(),
         other: top.other,
+        error: top.error,
     };
     let facets = fields.iter().zip(&found).map(facet).collect();
     Ok(Json(FacetsReply { range: range(window), total, facets, took_ms: took_ms(started) }))
@@ -172,6 +175,7 @@ pub(crate) async fn top(State(desk): State<Desk>, Query(request): Query<TopReque
         values: found.values.iter().map(count).collect(),
         other: found.other,
         total: found.total,
+        error: found.error,
     }))
 }
 
@@ -208,4 +212,31 @@ pub(crate) async fn check(Query(request): Query<LogScope>) -> Json<CheckReply> {
         Ok(search) => CheckReply { canonical: Some(search.to_string()), faults: Vec::new() },
         Err(faults) => CheckReply { canonical: None, faults: faults.iter().map(search_fault).collect() },
     })
+}
+
+/// `GET /log/complete`.
+#[utoipa::path(get, path = "/api/v1/log/complete", params(CompleteRequest),
+    responses((status = 200, body = CompleteReply), (status = 422, body = api::Problem)))]
+pub(crate) async fn complete(Query(request): Query<CompleteRequest>) -> Reply<CompleteReply> {
+    if request.q.len() > search::TEXT_BYTES_MAX {
+        return Err(Fault::value(format!("a search has at most {} bytes", search::TEXT_BYTES_MAX)));
+    }
+    let found = search::complete(&request.q, request.at.unwrap_or(request.q.len()));
+    let proposal = |proposal: search::Proposal| Proposal {
+        text: proposal.text,
+        kind: match proposal.kind {
+            search::ProposalKind::Field => "field",
+            search::ProposalKind::Operator => "operator",
+            search::ProposalKind::Value => "value",
+            search::ProposalKind::Keyword => "keyword",
+        }
+        .to_owned(),
+        about: proposal.about.to_owned(),
+    };
+    Ok(Json(CompleteReply {
+        start: found.span.start,
+        end: found.span.end,
+        proposals: found.proposals.into_iter().map(proposal).collect(),
+        values_of: found.values_of.map(str::to_owned),
+    }))
 }

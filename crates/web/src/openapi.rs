@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use crate::{codes, log, session, tail};
+use crate::{codes, export, keeping, log, questions, session, tail};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -27,7 +27,20 @@ use crate::{codes, log, session, tail};
         log::top,
         log::summary,
         log::check,
-        tail::tail
+        log::complete,
+        keeping::status,
+        keeping::verify,
+        keeping::compact,
+        tail::tail,
+        questions::distinct,
+        questions::quantiles,
+        questions::compare,
+        questions::around,
+        questions::explain,
+        questions::sql,
+        questions::searches,
+        questions::cancel,
+        export::export
     ),
     components(schemas(api::TailRows))
 )]

@@ -1,0 +1,224 @@
+//! `log`: what is kept, whether all of it can be read, and the searches that run.
+
+use std::path::PathBuf;
+
+use api::{CompactReply, LogReport, Problem, RunningSearch, VerifyReply};
+use clap::Subcommand;
+use serde::Serialize;
+
+use crate::cli::{Ended, OutputArgs, print};
+use crate::client::{Client, Grid, REPLY_TIMEOUT, Side, is_table, width};
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum LogCommand {
+    /// What is kept: oldest event, events, bytes, what goes next, what was lost
+    #[command(after_help = STATUS_HELP)]
+    Status {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Read every file of the log and name those that are damaged, missing or unknown; changes nothing
+    #[command(after_help = VERIFY_HELP)]
+    Verify {
+        /// The folder of a log that no server uses, instead of asking the server
+        #[arg(long, value_name = "FOLDER", conflicts_with_all = ["server", "token"])]
+        folder: Option<PathBuf>,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Merge small segments and drop what is due now, instead of bit by bit
+    Compact {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// Searches that are running
+    Searches {
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+    /// End a search that is running
+    Cancel {
+        /// Its number, as `nameward log searches` shows it
+        id: u64,
+        #[command(flatten)]
+        output: OutputArgs,
+    },
+}
+
+const STATUS_HELP: &str = "\
+Examples:
+  nameward log status
+  nameward log status --json
+
+Exit status: 0 told, 1 failed.";
+
+const VERIFY_HELP: &str = "\
+Examples:
+  nameward log verify
+  nameward log verify --folder /backup/nameward/log
+
+Exit status: 0 everything can be read, 1 something cannot, or it failed.";
+
+/// Runs a command.
+pub(crate) fn run(command: &LogCommand, states: &[PathBuf]) -> anyhow::Result<Ended> {
+    match command {
+        LogCommand::Status { output } => {
+            let report: LogReport = told(server(output, states)?.get("log/status", &[])?)?;
+            show(&report, output, status)?;
+            Ok(Ended::Done)
+        }
+        LogCommand::Verify { folder, output } => {
+            let reply = match folder {
+                Some(folder) => web::verified(&store::verify(folder)?),
+                None => told(patient(output, states)?.post("log/verify", &())?)?,
+            };
+            show(&reply, output, verify)?;
+            Ok(if reply.faults.is_empty() { Ended::Done } else { Ended::Failed })
+        }
+        LogCommand::Compact { output } => {
+            let reply: CompactReply = told(patient(output, states)?.post("log/compact", &())?)?;
+            show(&reply, output, compact)?;
+            Ok(Ended::Done)
+        }
+        LogCommand::Searches { output } => {
+            let running: Vec<RunningSearch> = told(server(output, states)?.get("log/searches", &[])?)?;
+            if is_table(output) {
+                print(&searches(&running))?;
+            } else {
+                running.iter().try_for_each(|search| print(&format!("{}\n", serde_json::to_string(search)?)))?;
+            }
+            Ok(if running.is_empty() { Ended::Nothing } else { Ended::Done })
+        }
+        LogCommand::Cancel { id, output } => match server(output, states)?.delete(&format!("log/searches/{id}"))? {
+            Err(problem) if problem.status == 404 => {
+                eprintln!("nameward: {}", problem.detail);
+                Ok(Ended::Nothing)
+            }
+            reply => told(reply).map(|()| Ended::Done),
+        },
+    }
+}
+
+fn server(output: &OutputArgs, states: &[PathBuf]) -> anyhow::Result<Client> {
+    Client::find(&output.server, states, Some(REPLY_TIMEOUT))
+}
+
+/// Verifying and compacting take as long as the log is large: no limit on the wait.
+fn patient(output: &OutputArgs, states: &[PathBuf]) -> anyhow::Result<Client> {
+    Client::find(&output.server, states, None)
+}
+
+fn told<T>(reply: Result<T, Problem>) -> anyhow::Result<T> {
+    reply.map_err(|problem| anyhow::anyhow!("{}: {}", problem.title, problem.detail))
+}
+
+fn show<T: Serialize>(reply: &T, output: &OutputArgs, table: impl Fn(&T) -> String) -> anyhow::Result<()> {
+    if is_table(output) { print(&table(reply)) } else { print(&format!("{}\n", serde_json::to_string(reply)?)) }
+}
+
+/// Heads and what is said of them, one a line.
+fn card(lines: &[(&str, String)]) -> String {
+    lines.iter().map(|(head, text)| format!("{head:<10} {text}\n")).collect()
+}
+
+fn bytes(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["bytes", "kB", "MB", "GB", "TB"];
+    let mut shown = bytes as f64;
+    let mut unit = 0;
+    while shown >= 1000.0 && unit + 1 < UNITS.len() {
+        shown /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{bytes} bytes") } else { format!("{shown:.1} {}", UNITS[unit]) }
+}
+
+fn status(report: &LogReport) -> String {
+    let when = |time: &Option<String>| time.clone().unwrap_or_else(|| "-".to_owned());
+    let mut lines = vec![
+        ("Oldest", when(&report.oldest)),
+        ("Newest", format!("{} in a segment", when(&report.newest))),
+        ("Events", format!("{}, of them {} not yet in a segment", report.rows, report.live_rows)),
+        ("Segments", format!("{}, of them {} compacted", report.segments, report.compacted_segments)),
+        ("On disk", on_disk(report)),
+    ];
+    let next = |next: &api::NextPurge| format!("{} events, {}, at {}", next.rows, bytes(next.bytes), next.at);
+    lines.push(("Next to go", report.next_purge.as_ref().map_or_else(|| "nothing by age".to_owned(), next)));
+    lines.push(("Gone", format!("{} events since the start", report.purged)));
+    lines.push(("Lost", format!("{} events since the start", report.dropped)));
+    if report.set_aside > 0 {
+        lines.push(("Set aside", format!("{} damaged segments since the start", report.set_aside)));
+    }
+    if let Some(why) = &report.stopped {
+        lines.push(("Stopped", why.clone()));
+    }
+    for schema in &report.by_schema {
+        let text = format!("version {}: {} segments, {} events", schema.version, schema.segments, schema.rows);
+        lines.push(("Schema", text));
+    }
+    for import in &report.imports {
+        let bad = if import.bad > 0 { format!(", {} bad records", import.bad) } else { String::new() };
+        lines.push(("Imported", format!("{}: {} events{bad}, last {}", import.source, import.rows, import.time)));
+    }
+    card(&lines)
+}
+
+fn on_disk(report: &LogReport) -> String {
+    let in_segments = report.rows.saturating_sub(report.live_rows);
+    let mut text = bytes(report.bytes);
+    if in_segments > 0 {
+        text.push_str(&format!(", {:.1} bytes an event", report.bytes as f64 / in_segments as f64));
+    }
+    if report.compressed_bytes > 0 {
+        let times = report.uncompressed_bytes as f64 / report.compressed_bytes as f64;
+        text.push_str(&format!(", {times:.1} times as much in memory"));
+    }
+    text
+}
+
+fn verify(reply: &VerifyReply) -> String {
+    let mut text = String::new();
+    if !reply.faults.is_empty() {
+        let mut grid = Grid::new([("FILE", Side::Left), ("IS", Side::Left), ("WHY", Side::Left)]);
+        for fault in &reply.faults {
+            grid.row([fault.file.clone(), fault.kind.clone(), fault.reason.clone()]);
+        }
+        // No name is cut: somebody has to find these files.
+        text.push_str(&grid.text(usize::MAX));
+        text.push('\n');
+    }
+    let found = match reply.faults.len() as u64 + reply.more_faults {
+        0 => "everything can be read".to_owned(),
+        1 => "1 file is not as it should be".to_owned(),
+        faults => format!("{faults} files are not as they should be"),
+    };
+    let good = format!("{} segments with {} events", reply.segments, reply.segment_rows);
+    let wals = format!("{} write-ahead logs with {}", reply.wals, reply.wal_rows);
+    text.push_str(&format!("{good}, {wals}, {}: {found}\n", bytes(reply.bytes)));
+    if reply.aside > 0 {
+        text.push_str(&format!("{} files were set aside earlier\n", reply.aside));
+    }
+    text
+}
+
+fn compact(reply: &CompactReply) -> String {
+    let saved = match u64::try_from(reply.saved_bytes) {
+        Ok(saved) => format!("{} less", bytes(saved)),
+        Err(_) => format!("{} more", bytes(reply.saved_bytes.unsigned_abs())),
+    };
+    card(&[
+        ("Merged", format!("{} segments into {}", reply.merged, reply.written)),
+        ("On disk", saved),
+        ("Gone", format!("{} events that were due", reply.purged)),
+        ("Took", format!("{:.1} s", reply.took_ms / 1000.0)),
+    ])
+}
+
+fn searches(running: &[RunningSearch]) -> String {
+    let heads = [("ID", Side::Right), ("SECONDS", Side::Right), ("KIND", Side::Left), ("SEARCH", Side::Left)];
+    let mut grid = Grid::new(heads);
+    for search in running {
+        let seconds = format!("{:.1}", search.running_ms / 1000.0);
+        grid.row([search.id.to_string(), seconds, search.kind.clone(), search.search.clone()]);
+    }
+    grid.text(width())
+}
