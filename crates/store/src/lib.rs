@@ -11,8 +11,8 @@
 //!                         └──── one snapshot ────────┘ ─ table
 //! ```
 //!
-//! The folder: `lock`, `manifest`, `wal/<number>.wal`, `segments/day=…/hour=…/<number>.parquet`, `aside/` for what
-//! was found damaged.
+//! The folder: `lock`, `manifest`, `wal/<number>.wal`, `segments/day=…/hour=…/<number>.parquet`, `rollups/` with the same
+//! paths below it, `aside/` for what was found damaged.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -25,6 +25,7 @@ mod live;
 mod manifest;
 mod recover;
 mod retention;
+mod rollup;
 mod segment;
 mod segmenter;
 mod sender;
@@ -58,6 +59,10 @@ use crate::writer::{SYNCS_WAITING_MAX, Times, Writer};
 pub use admission::{Addresses, Admission, Network, PSEUDONYM_PREFIX, PrivacyFor, PrivacyRule};
 pub use importer::{ImportError, Imported, Importer, SOURCE_BYTES_MAX, SOURCES_MAX};
 pub use manifest::IMPORTED_FROM;
+pub use rollup::{
+    About, Cell, Cells, Counted, DISTINCT_ERROR, Damaged, Distinct, Divided, Group, LATENCY_ERROR, Latencies, List, Lists,
+    Rollup, Sketch, divide, rollup_of,
+};
 pub use segment::check_segment_bytes;
 pub use sender::{RING_EVENTS_MAX, Sender};
 pub use settings::Settings;

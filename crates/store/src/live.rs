@@ -320,7 +320,7 @@ impl Shared {
         let stopped = lock(&self.stopped);
         Health {
             rows: sealed + live_rows,
-            bytes: state.segments.iter().map(|segment| segment.entry.bytes).sum::<u64>() + wal_bytes,
+            bytes: state.segments.iter().map(|segment| segment.entry.disk_bytes()).sum::<u64>() + wal_bytes,
             segments: state.segments.len() as u64,
             live_rows,
             oldest_micros: oldest_sealed.into_iter().chain(oldest_live).min(),

@@ -13,6 +13,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::Disk;
+use crate::rollup::Made;
 use crate::segment::HOUR_MICROS;
 
 /// Name of the file in the log folder.
@@ -93,9 +94,17 @@ pub(crate) struct Entry {
     /// Version of the schema it was written in. Manifests that do not say are from the time of the first.
     #[serde(default = "first_version")]
     pub(crate) schema_version: u32,
+    /// Its rollup, when it has one. The path is that of the segment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) rollup: Option<Made>,
 }
 
 impl Entry {
+    /// What the segment takes on disk, rollup included.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.bytes + self.rollup.map_or(0, |rollup| rollup.bytes)
+    }
+
     /// The hour the segment belongs to.
     pub(crate) fn hour(&self) -> i64 {
         self.time_mid_micros.unwrap_or(self.time_max_micros).div_euclid(HOUR_MICROS)
@@ -191,6 +200,7 @@ pub(crate) mod tests {
             bytes: 1,
             crc: 0,
             schema_version: event::SCHEMA_VERSION,
+            rollup: None,
         }
     }
 
@@ -208,6 +218,7 @@ pub(crate) mod tests {
             bytes: 9,
             crc: 10,
             schema_version: event::SCHEMA_VERSION,
+            rollup: None,
         };
         let import = Import { position: 7, rows: 5, bad: 2, time_micros: 6 };
         let imports = BTreeMap::from([("pcap 1234".to_owned(), import)]);

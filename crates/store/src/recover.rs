@@ -13,7 +13,7 @@ use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::live::Generation;
 use crate::manifest::{self, Manifest, Unreadable};
 use crate::segment::{self, Segment, Source};
-use crate::{Opened, StoreError, wal};
+use crate::{Opened, StoreError, rollup, wal};
 
 /// Bytes of the newest segments that are read whole at start; older ones are read later, while the log is in use.
 const CHECKED_AT_START_BYTES: u64 = 256 << 20;
@@ -70,6 +70,7 @@ pub(crate) fn recover(disk: &Disk, folder: &Path) -> Result<Found, StoreError> {
         manifest.version += 1;
         manifest.save(disk, folder).map_err(|source| at(&folder.join(manifest::NAME), source))?;
     }
+    rollup::sweep(folder, &manifest.segments).map_err(|source| at(&folder.join(rollup::FOLDER), source))?;
     // Only now: until the manifest is in place, these files are all there is.
     let kept: HashSet<u64> = generations.iter().map(|generation| generation.wal).collect();
     for number in wals.into_iter().filter(|number| !kept.contains(number)) {

@@ -52,7 +52,7 @@ pub(crate) fn next_purge(entries: &[&Entry], keep_age: Option<Duration>) -> Opti
     let first = entries.iter().map(|entry| hour(entry.time_max_micros)).min()?;
     let due: Vec<_> = entries.iter().filter(|entry| hour(entry.time_max_micros) == first).collect();
     let at = first.saturating_add(1).saturating_mul(HOUR_MICROS).saturating_add(age_micros);
-    Some((at, due.iter().map(|entry| entry.rows).sum(), due.iter().map(|entry| entry.bytes).sum()))
+    Some((at, due.iter().map(|entry| entry.rows).sum(), due.iter().map(|entry| entry.disk_bytes()).sum()))
 }
 
 /// Files of the segments to drop, oldest first.
@@ -75,7 +75,7 @@ pub(crate) fn surplus(
 /// How many of the oldest segments must go so that the log fits. The last hour goes segment by segment: dropping
 /// all of it would leave a busy server with nothing to look at.
 fn over_size(oldest_first: &[&Entry], other_bytes: u64, keep_bytes: u64) -> usize {
-    let mut total: u64 = oldest_first.iter().map(|entry| entry.bytes).sum::<u64>() + other_bytes;
+    let mut total: u64 = oldest_first.iter().map(|entry| entry.disk_bytes()).sum::<u64>() + other_bytes;
     let last_hour = oldest_first.last().map(|entry| entry.hour());
     let mut gone = 0;
     while total > keep_bytes && gone < oldest_first.len() {
@@ -83,7 +83,7 @@ fn over_size(oldest_first: &[&Entry], other_bytes: u64, keep_bytes: u64) -> usiz
         let whole = Some(this_hour) != last_hour;
         let same = oldest_first[gone..].iter().take_while(|entry| whole && entry.hour() == this_hour);
         let drop = same.count().max(1);
-        total -= oldest_first[gone..gone + drop].iter().map(|entry| entry.bytes).sum::<u64>();
+        total -= oldest_first[gone..gone + drop].iter().map(|entry| entry.disk_bytes()).sum::<u64>();
         gone += drop;
     }
     gone

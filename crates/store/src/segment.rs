@@ -25,6 +25,7 @@ use parquet::schema::types::ColumnPath;
 
 use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::manifest::Entry;
+use crate::rollup;
 use order::Order;
 
 pub use check::check_segment_bytes;
@@ -86,13 +87,15 @@ impl Source {
 pub(crate) struct Segment {
     pub(crate) entry: Entry,
     pub(crate) path: PathBuf,
+    pub(crate) rollup: rollup::Place,
     doomed: AtomicBool,
 }
 
 impl Segment {
     pub(crate) fn new(folder: &Path, entry: Entry) -> Arc<Segment> {
         let path = folder.join(FOLDER).join(&entry.file);
-        Arc::new(Segment { entry, path, doomed: AtomicBool::new(false) })
+        let rollup = rollup::Place::new(folder, &entry);
+        Arc::new(Segment { entry, path, rollup, doomed: AtomicBool::new(false) })
     }
 
     /// The file goes when nobody holds the segment any more. The manifest must no longer name it.
@@ -103,16 +106,18 @@ impl Segment {
 
 impl Drop for Segment {
     fn drop(&mut self) {
-        if *self.doomed.get_mut()
-            && let Err(error) = fs::remove_file(&self.path)
-        {
+        if !*self.doomed.get_mut() {
+            return;
+        }
+        self.rollup.remove();
+        if let Err(error) = fs::remove_file(&self.path) {
             // The manifest lists it as removed: the next start tries again.
             tracing::warn!(file = %self.path.display(), %error, "cannot remove segment");
         }
     }
 }
 
-/// Writes a segment and puts it in place durably. The rows may come in any order.
+/// Writes a segment and its rollup and puts them in place durably. The rows may come in any order.
 pub(crate) fn write(
     disk: &Disk,
     folder: &Path,
@@ -141,7 +146,7 @@ pub(crate) fn write(
     for made in hour.ancestors().take_while(|made| made.starts_with(&segments)) {
         disk.sync_folder(made)?;
     }
-    Ok(Entry {
+    let mut entry = Entry {
         file,
         rows: order.rows.len() as u64,
         time_min_micros: order.time_min_micros,
@@ -154,7 +159,10 @@ pub(crate) fn write(
         bytes,
         crc,
         schema_version: event::SCHEMA_VERSION,
-    })
+        rollup: None,
+    };
+    entry.rollup = rollup::write(disk, folder, &entry, batches);
+    Ok(entry)
 }
 
 /// The two columns every part of the store looks at.

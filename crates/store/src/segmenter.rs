@@ -131,7 +131,7 @@ impl Segmenter {
     }
 
     /// Puts a changed manifest in place, or leaves the old one.
-    fn change(&mut self, edit: impl FnOnce(&mut Manifest)) -> io::Result<()> {
+    pub(crate) fn change(&mut self, edit: impl FnOnce(&mut Manifest)) -> io::Result<()> {
         let mut next = self.manifest.clone();
         edit(&mut next);
         next.version += 1;
@@ -179,6 +179,7 @@ impl Segmenter {
         if let Err(error) = self.trim(time_micros) {
             tracing::warn!(%error, "cannot drop events whose time is over");
         }
+        self.keep_rollups();
     }
 
     fn work(&mut self, job: Job) {

@@ -36,6 +36,10 @@ impl Events {
     pub(crate) fn new(snapshot: Arc<Contents>) -> Events {
         Events { snapshot }
     }
+
+    pub(crate) fn snapshot(&self) -> &Snapshot {
+        &self.snapshot
+    }
 }
 
 impl fmt::Debug for Events {

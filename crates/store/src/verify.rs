@@ -11,7 +11,7 @@ use std::sync::Arc;
 use crate::disk::TEMP_EXTENSION;
 use crate::manifest::{self, Manifest, Unreadable};
 use crate::segment::{self, Segment};
-use crate::{StoreError, recover, wal};
+use crate::{StoreError, recover, rollup, wal};
 
 /// Most findings kept; beyond, they are counted.
 const FINDINGS_MAX: usize = 10_000;
@@ -171,6 +171,12 @@ fn check_segment(segment: &Segment, report: &mut Report) {
         }
         Err(reason) => report.say(file, FindingKind::Damaged, reason),
     }
+    let rollup = Path::new(rollup::FOLDER).join(&segment.entry.file);
+    match segment.rollup.check() {
+        Ok(bytes) => report.bytes += bytes,
+        Err((true, reason)) => report.say(rollup, FindingKind::Damaged, reason),
+        Err((false, _)) => report.say(rollup, FindingKind::Missing, "it is made again in the background"),
+    }
 }
 
 fn orphans(folder: &Path, report: &mut Report) -> Result<(), StoreError> {
@@ -243,6 +249,10 @@ fn files(folder: &Path, manifest: Option<&Manifest>, report: &mut Report) -> Res
             Some(segment::FOLDER) => {
                 let file = path.strip_prefix(&segments).ok().and_then(Path::to_str);
                 has_ending(segment::EXTENSION) && (manifest.is_none() || file.is_some_and(|file| named.contains(file)))
+            }
+            Some(rollup::FOLDER) => {
+                let file = file.strip_prefix(rollup::FOLDER).ok().and_then(Path::to_str);
+                manifest.is_none() || file.is_some_and(|file| named.contains(file))
             }
             _ => false,
         };

@@ -180,6 +180,7 @@ pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), Stri
         bytes,
         crc,
         schema_version: footer.schema_version,
+        rollup: None,
     };
     Ok((entry, footer.source))
 }
