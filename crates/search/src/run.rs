@@ -11,6 +11,7 @@ mod group;
 mod job;
 mod matrix;
 mod quantiles;
+mod rolled;
 mod rows;
 mod series;
 mod sketch;

@@ -60,8 +60,8 @@ pub use admission::{Addresses, Admission, Network, PSEUDONYM_PREFIX, PrivacyFor,
 pub use importer::{ImportError, Imported, Importer, SOURCE_BYTES_MAX, SOURCES_MAX};
 pub use manifest::IMPORTED_FROM;
 pub use rollup::{
-    About, Cell, Cells, Counted, DISTINCT_ERROR, Damaged, Distinct, Divided, Group, LATENCY_ERROR, Latencies, List, Lists,
-    Rollup, Sketch, divide, rollup_of,
+    About, ByCode, Cell, Cells, Counted, DISTINCT_ERROR, Damaged, Distinct, Divided, Group, LATENCY_ERROR, Latencies,
+    List, Lists, Rollup, Sketch, divide, rollup_of,
 };
 pub use segment::check_segment_bytes;
 pub use sender::{RING_EVENTS_MAX, Sender};

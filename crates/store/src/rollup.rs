@@ -29,7 +29,7 @@ use datafusion::catalog::TableProvider;
 use serde::{Deserialize, Serialize};
 
 use crate::disk::{Disk, TEMP_EXTENSION};
-use crate::live::Snapshot;
+use crate::live::Contents;
 use crate::manifest::Entry;
 use crate::segment::{HOUR_MICROS, Segment};
 use crate::table::Events;
@@ -159,6 +159,9 @@ impl Place {
     }
 }
 
+/// Latencies by code; `None` for events without a reply.
+pub type ByCode = Vec<(Option<u16>, Latencies)>;
+
 /// The rollup of one segment. Its parts are read when asked for, and held for a while.
 #[derive(Debug)]
 pub struct Rollup {
@@ -246,11 +249,11 @@ impl Rollup {
         self.cells(Part::Minutes)
     }
 
-    /// Latencies by code; `None` for events without a reply.
+    /// Latencies by code.
     ///
     /// # Errors
     /// As `hours`.
-    pub fn latencies(&self) -> Result<Arc<Vec<(Option<u16>, Latencies)>>, Damaged> {
+    pub fn latencies(&self) -> Result<Arc<ByCode>, Damaged> {
         let read = |octets| file::latencies(octets).map(|latencies| Held::Latencies(latencies.into()));
         match self.part(Part::Latencies, read)? {
             Held::Latencies(latencies) => Ok(latencies),
@@ -305,7 +308,7 @@ pub enum Counted {
 /// what meets the range.
 pub struct Divided {
     rolled: Vec<(Arc<Segment>, Arc<Rollup>)>,
-    rest: Snapshot,
+    rest: Contents,
     from: i64,
     to: i64,
 }
@@ -324,7 +327,7 @@ pub fn divide(table: &dyn TableProvider, from: i64, to: i64) -> Option<Divided> 
             None => rest.push(Arc::clone(segment)),
         }
     }
-    let rest = Snapshot { segments: Arc::new(rest), live: snapshot.live.clone() };
+    let rest = Contents { version: snapshot.version, segments: Arc::new(rest), live: snapshot.live.clone() };
     (!rolled.is_empty()).then_some(Divided { rolled, rest, from, to })
 }
 

@@ -37,7 +37,7 @@ impl Events {
         Events { snapshot }
     }
 
-    pub(crate) fn snapshot(&self) -> &Snapshot {
+    pub(crate) fn snapshot(&self) -> &Contents {
         &self.snapshot
     }
 }

@@ -147,6 +147,10 @@ impl Searcher {
             let frame = job.matching(&search, window)?;
             let column = compile::column(counted);
             let Some(by) = by else {
+                if let Some(rolled) = job.log().rolled_distinct(&search, window, counted).await? {
+                    let value = DistinctCount { value: None, code: None, distinct: rolled.estimate() };
+                    return Ok(Distinct { values: vec![value], others: 0, error: store::DISTINCT_ERROR });
+                }
                 let cells = job.cells::<Set<ALL_LG>>(frame, column, None, Intake::Hash).await?;
                 return Ok(listed(None, cells.cells, 1));
             };

@@ -39,6 +39,9 @@ impl Searcher {
     pub async fn figures(&self, search: &Search, window: Window) -> Result<Figures, SearchError> {
         let search = search.clone();
         self.run("figures", search.to_string(), move |job| async move {
+            if let Some(figures) = job.log().rolled_figures(&search, window).await? {
+                return Ok(figures);
+            }
             let counted = |which: Expr| count(lit(1_i64)).filter(which).build();
             let code = |code: Code| ident("code").eq(lit(code.key()));
             let hits = vec![lit(CacheState::Hit.number()), lit(CacheState::Stale.number())];

@@ -21,6 +21,7 @@ use datafusion::prelude::{DataFrame, SessionContext};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
 
+use super::rolled::Log;
 use super::{Limits, SearchError, Searcher, Window};
 use crate::ast::Search;
 use crate::compile;
@@ -244,6 +245,11 @@ impl Job {
     /// The rows of a window that match.
     pub(super) fn matching(&self, search: &Search, window: Window) -> Result<DataFrame, SearchError> {
         Ok(self.all()?.filter(compile::filter(search, window))?)
+    }
+
+    /// The state of the log, for what rollups can answer.
+    pub(super) fn log(&self) -> Log {
+        Log::new(&self.engine, Arc::clone(&self.table))
     }
 
     /// All rows.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow::datatypes::DataType;
-use datafusion::logical_expr::{cast, ident, lit};
+use datafusion::logical_expr::{Expr, cast, ident, lit};
 use wire::code::CODES;
 
 use super::group::{Count, Key, any_of, code_place, count_of, group_column, groupable, groups, is_small, single};
@@ -116,12 +116,12 @@ impl Searcher {
         let search = search.clone();
         self.run("series", search.to_string(), move |job| async move {
             let frame = || job.matching(&search, window);
-            let point = || (cast(ident("time"), DataType::Int64) - lit(axis.start)) / lit(axis.step);
+            let point = || axis.column();
             let Some(id) = id else {
-                return Ok(axis.series(None, groups(frame()?, vec![point()], None).await?, lines));
+                return Ok(axis.series(None, job.log().counted(&search, window, Some(&axis), &[]).await?, lines));
             };
             if is_small(id) {
-                let groups = groups(frame()?, vec![point(), group_column(id)], None).await?;
+                let groups = job.log().counted(&search, window, Some(&axis), &[id]).await?;
                 return Ok(axis.series(Some(id), groups, lines));
             }
             // Values by points can be as many as events: only those that have lines are told apart.
@@ -142,13 +142,18 @@ impl Searcher {
 }
 
 /// The points of a series.
-struct Axis {
-    start: i64,
-    step: i64,
-    points: usize,
+pub(super) struct Axis {
+    pub(super) start: i64,
+    pub(super) step: i64,
+    pub(super) points: usize,
 }
 
 impl Axis {
+    /// The number of the point a row is in.
+    pub(super) fn column(&self) -> Expr {
+        (cast(ident("time"), DataType::Int64) - lit(self.start)) / lit(self.step)
+    }
+
     /// The narrowest round step with no more points than asked.
     fn new(window: Window, points: usize) -> Axis {
         let wanted = points.clamp(1, POINTS_MAX);

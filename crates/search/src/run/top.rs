@@ -8,6 +8,7 @@ use wire::code::CODES;
 
 use super::group::{Count, Key, code_place, count_of, group_column, groupable, groups, single};
 use super::job::Job;
+use super::rolled::is_rolled;
 use super::tally::{Share, is_tallied};
 use super::{SearchError, Searcher, TOP_MAX, Window};
 use crate::ast::Search;
@@ -96,7 +97,7 @@ impl Searcher {
 
 impl Job {
     pub(super) async fn count(&self, search: &Search, window: Window) -> Result<u64, SearchError> {
-        let groups = groups(self.matching(search, window)?, Vec::new(), None).await?;
+        let groups = self.log().counted(search, window, None, &[]).await?;
         Ok(groups.first().map_or(0, |(_, count)| *count))
     }
 
@@ -108,6 +109,14 @@ impl Job {
             let counts = single(groups(each, vec![ident("v0")], None).await?);
             let total = self.count(search, window).await?;
             return Ok(top_of_all(id, counts, total, n));
+        }
+        if let Some(groups) = self.log().rolled(search, window, None, &[id]).await? {
+            let counts = single(groups);
+            let total = counts.values().sum();
+            return Ok(top_of_all(id, counts, total, n));
+        }
+        if let Some(top) = self.log().rolled_top(search, window, id, n).await? {
+            return Ok(top);
         }
         if is_tallied(id) {
             let shares = self.tallies(frame, &[id], None).await?.pop().unwrap_or_default();
@@ -130,10 +139,34 @@ impl Job {
         n: usize,
     ) -> Result<Vec<Top>, SearchError> {
         let mut tops: HashMap<Id, Top> = HashMap::new();
-        for (search, together) in shared_searches(&search_for, ids) {
+        let listed = n.clamp(1, TOP_MAX);
+        for (search, mut together) in shared_searches(&search_for, ids) {
+            let rolled: Vec<Id> = together.iter().copied().filter(|id| is_rolled(*id)).collect();
+            if !rolled.is_empty()
+                && let Some(groups) = self.log().rolled(&search, window, None, &rolled).await?
+            {
+                together.retain(|id| !rolled.contains(id));
+                for (at, id) in rolled.into_iter().enumerate() {
+                    let mut counts: HashMap<Key, u64> = HashMap::new();
+                    for (keys, count) in &groups {
+                        *counts.entry(keys[at].clone()).or_default() += count;
+                    }
+                    let total = counts.values().sum();
+                    tops.insert(id, top_of_all(id, counts, total, listed));
+                }
+            }
+            if together.contains(&Id::Qtype)
+                && let Some(top) = self.log().rolled_top(&search, window, Id::Qtype, listed).await?
+            {
+                together.retain(|id| *id != Id::Qtype);
+                tops.insert(Id::Qtype, top);
+            }
+            if together.is_empty() {
+                continue;
+            }
             let tallies = self.tallies(self.matching(&search, window)?, &together, None).await?;
             for (id, shares) in together.into_iter().zip(tallies) {
-                tops.insert(id, top_of_shares(id, shares, n.clamp(1, TOP_MAX)));
+                tops.insert(id, top_of_shares(id, shares, listed));
             }
         }
         let mut facets = Vec::with_capacity(ids.len());

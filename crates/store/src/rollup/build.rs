@@ -3,12 +3,8 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
-use arrow::array::{
-    Array, AsArray, DictionaryArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch, StringArray,
-};
-use arrow::datatypes::{
-    ArrowPrimitiveType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type,
-};
+use arrow::array::{Array, AsArray, DictionaryArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::datatypes::{ArrowPrimitiveType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type};
 
 use super::cells::Group;
 use super::distinct::Distinct;
@@ -127,6 +123,9 @@ impl Groups {
     }
 }
 
+/// A value, and the place of the pair of code and action it came with.
+type OfPair<V> = (V, u16);
+
 /// Counts all rows.
 ///
 /// # Errors
@@ -137,9 +136,9 @@ pub(super) fn build(batches: &[Arc<RecordBatch>]) -> Result<Contents<'_>, &'stat
     let mut groups = Groups::default();
     let mut minutes: Counts<(i64, u32)> = Counts::default();
     let mut latencies: Counts<(i64, u64)> = Counts::default();
-    let mut domains: Counts<(Option<&str>, u16), (u32, Option<&str>)> = Counts::default();
-    let mut clients: Counts<([u8; 16], u16)> = Counts::default();
-    let mut qtypes: Counts<(u16, u16)> = Counts::default();
+    let mut domains: Counts<OfPair<Option<&str>>, (u32, Option<&str>)> = Counts::default();
+    let mut clients: Counts<OfPair<[u8; 16]>> = Counts::default();
+    let mut qtypes: Counts<OfPair<u16>> = Counts::default();
     let mut minute = i64::MIN;
     let mut last = (u64::MAX, 0);
     for batch in batches {
@@ -177,16 +176,16 @@ pub(super) fn build(batches: &[Arc<RecordBatch>]) -> Result<Contents<'_>, &'stat
             let bucket = latency::bucket(columns.latency[row]);
             *latencies.entry((minute, u64::from(code) << 16 | u64::from(bucket))).or_default() += 1;
             let domain = columns.domain.is_valid(row).then(|| columns.domain.value(row));
-            let of_domain = domains.entry((domain, pair)).or_insert_with(|| {
-                (0, columns.reg_domain.is_valid(row).then(|| columns.reg_domain.value(row)))
-            });
+            let of_domain = domains
+                .entry((domain, pair))
+                .or_insert_with(|| (0, columns.reg_domain.is_valid(row).then(|| columns.reg_domain.value(row))));
             of_domain.0 += 1;
             let client: [u8; 16] = columns.client.value(row).try_into().map_err(|_| "a client is not an address")?;
             *clients.entry((client, pair)).or_default() += 1;
             *qtypes.entry((columns.qtype[row], pair)).or_default() += 1;
         }
     }
-    let mut reg_domains: Counts<(Option<&str>, u16)> = Counts::default();
+    let mut reg_domains: Counts<OfPair<Option<&str>>> = Counts::default();
     for ((_, pair), (events, reg_domain)) in &domains {
         *reg_domains.entry((*reg_domain, *pair)).or_default() += events;
     }
@@ -255,7 +254,7 @@ fn sketch<'a>(values: impl Iterator<Item = &'a [u8]>) -> Distinct {
 
 /// The lists over all events, by code and by action, from the counts by value and pair of these; and every value once.
 fn listed<V: Copy + Eq + Hash + Ord>(
-    counts: impl Iterator<Item = ((V, u16), u32)>,
+    counts: impl Iterator<Item = (OfPair<V>, u32)>,
     pairs: &[(Option<u16>, u8)],
 ) -> (Vec<Listed<V>>, Vec<V>) {
     let mut abouts = vec![About::All];

@@ -17,6 +17,7 @@ use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::{KeyValue, PageIndexPolicy, ParquetMetaDataReader};
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
+use super::ByCode;
 use super::build::{Contents, Field};
 use super::cells::{Cell, Cells, Group};
 use super::distinct::Sketch;
@@ -334,11 +335,11 @@ pub(super) fn cells(bytes: Bytes, part: Part) -> Result<Cells, String> {
 }
 
 /// Latencies by code.
-pub(super) fn latencies(bytes: Bytes) -> Result<Vec<(Option<u16>, Latencies)>, String> {
+pub(super) fn latencies(bytes: Bytes) -> Result<ByCode, String> {
     let batch = read(bytes, Part::Latencies, &["code", "sketch"])?;
     let code = column(&batch, "code")?.as_primitive::<UInt16Type>();
     let sketch = column(&batch, "sketch")?.as_binary::<i32>();
-    let mut all: Vec<(Option<u16>, Latencies)> = Vec::new();
+    let mut all = ByCode::new();
     for row in 0..batch.num_rows() {
         let code = code.is_valid(row).then(|| code.value(row));
         let at = all.iter().position(|(known, _)| *known == code).unwrap_or_else(|| {

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex};
 
+use super::ByCode;
 use super::cells::Cells;
 use super::distinct::Sketch;
 use super::file::Part;
-use super::latency::Latencies;
 use super::lists::Lists;
 use crate::live::lock;
 
@@ -20,7 +20,7 @@ pub(super) static RESIDENT: LazyLock<Resident> = LazyLock::new(|| Resident::new(
 #[derive(Clone)]
 pub(super) enum Held {
     Cells(Arc<Cells>),
-    Latencies(Arc<Vec<(Option<u16>, Latencies)>>),
+    Latencies(Arc<ByCode>),
     Lists(Arc<Lists>),
     Sketches(Arc<[Sketch; 3]>),
 }

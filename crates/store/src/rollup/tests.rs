@@ -66,7 +66,6 @@ fn cells_add_up_to_the_rows() {
     }
 }
 
-
 /// Lists hold the largest counts, exactly, and know the largest they leave out.
 fn check_lists<'a>(lists: &Lists, rows: &'a [Row], value: impl Fn(&'a Row) -> Option<Vec<u8>>) {
     let mut seen = BTreeSet::new();
@@ -89,7 +88,8 @@ fn check_lists<'a>(lists: &Lists, rows: &'a [Row], value: impl Fn(&'a Row) -> Op
         assert_eq!(all.into_values().max().unwrap_or(0), list.left_out);
         assert!(entries.iter().all(|(_, events)| *events >= list.left_out));
     }
-    let abouts = counted(rows, |row| (About::Code(row.code.map(|code| code.key())), About::Action(row.action.number())));
+    let abouts =
+        counted(rows, |row| (About::Code(row.code.map(|code| code.key())), About::Action(row.action.number())));
     assert!(abouts.into_keys().all(|(code, action)| seen.contains(&code) && seen.contains(&action)));
 }
 

@@ -5,6 +5,7 @@ mod disk;
 mod house;
 mod imports;
 mod privacy;
+mod rollups;
 mod schema;
 mod searches;
 #[path = "../../tests/support/mod.rs"]
@@ -112,11 +113,11 @@ fn files(folder: &Path, extension: &str) -> Vec<std::path::PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
-        if path.ends_with(crate::rollup::FOLDER) {
-            continue;
-        }
         if path.is_dir() {
-            found.extend(files(&path, extension));
+            // Rollups are as many as segments; who wants them starts below their folder.
+            if !path.ends_with(crate::rollup::FOLDER) {
+                found.extend(files(&path, extension));
+            }
         } else if path.extension().is_some_and(|has| has == extension) {
             found.push(path);
         }

@@ -1,0 +1,303 @@
+//! Answers from rollups: whole segments are added up from what was counted when they were written, the rest of the
+//! window is scanned, both of one state of the log.
+//!
+//! Counts, series and facets are exact. A top list is used when its places are certain; see [`tops`].
+
+mod figures;
+mod tops;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use datafusion::catalog::TableProvider;
+use datafusion::error::DataFusionError;
+use datafusion::logical_expr::Expr;
+use datafusion::prelude::{DataFrame, SessionContext};
+use event::{Action, CacheState, Flags, Outcome, Row, Transport};
+use store::{Cells, Divided, Group};
+use wire::code::Code;
+
+use super::group::{Key, group_column, groups};
+use super::series::Axis;
+use super::{SearchError, Window};
+use crate::ast::{Node, Search};
+use crate::compile;
+use crate::fields::Id;
+
+const MINUTE_MICROS: i64 = 60_000_000;
+const HOUR_MICROS: i64 = 60 * MINUTE_MICROS;
+
+/// Fields that rollups count all events by.
+pub(super) fn is_rolled(id: Id) -> bool {
+    matches!(id, Id::Code | Id::Action | Id::Outcome | Id::Cache | Id::Tenant)
+}
+
+impl Search {
+    /// Whether all terms are about such fields.
+    fn only_about(&self, fits: impl Fn(Id) -> bool) -> bool {
+        fn walk(node: &Node, fits: &impl Fn(Id) -> bool) -> bool {
+            match node {
+                Node::And(nodes) | Node::Or(nodes) => nodes.iter().all(|node| walk(node, fits)),
+                Node::Not(inner) => walk(inner, fits),
+                Node::Has(id) | Node::Term(id, _) => fits(*id),
+            }
+        }
+        self.root.as_ref().is_none_or(|root| walk(root, &fits))
+    }
+}
+
+/// A row of which only what rollups know is told: the same search that judges rows judges groups.
+struct Judge<'a> {
+    search: &'a Search,
+    row: Row,
+}
+
+impl Judge<'_> {
+    fn of(search: &Search) -> Judge<'_> {
+        let row = Row {
+            time_micros: 0,
+            seq: 0,
+            client: std::net::Ipv6Addr::UNSPECIFIED.into(),
+            client_port: 0,
+            transport: Transport::Udp,
+            opcode: 0,
+            domain: None,
+            reg_domain: None,
+            qtype: 0,
+            qclass: 0,
+            flags: Flags::default(),
+            outcome: Outcome::Answered,
+            rcode_header: None,
+            rcode: None,
+            tsig_error: None,
+            tkey_error: None,
+            code: None,
+            ede: Vec::new(),
+            answer: None,
+            answer_count: 0,
+            ttl: None,
+            action: Action::Pass,
+            list: None,
+            rule: None,
+            trace: None,
+            cache: CacheState::None,
+            upstream: None,
+            upstream_latency_micros: None,
+            attempts: 0,
+            key: None,
+            update: None,
+            latency_micros: 0,
+            query_size: 0,
+            reply_size: 0,
+            tenant: None,
+            node: None,
+        };
+        Judge { search, row }
+    }
+
+    /// Whether events of this group match; `None` for words from a newer version, which rows do not have.
+    fn matches(&mut self, group: &Group, tenant: Option<&str>) -> Option<bool> {
+        if self.search.is_empty() {
+            return Some(true);
+        }
+        self.row.code = group.code.map(Code::from_key);
+        self.row.action = Action::from_number(group.action)?;
+        self.row.outcome = Outcome::from_number(group.outcome)?;
+        self.row.cache = CacheState::from_number(group.cache)?;
+        self.row.tenant = tenant.map(str::to_owned);
+        Some(self.search.matches(&self.row))
+    }
+}
+
+/// Sums by combination of fields and point of time.
+struct Sums<'a> {
+    ids: &'a [Id],
+    axis: Option<&'a Axis>,
+    judge: Judge<'a>,
+    tenants: HashMap<String, u32>,
+    /// The place in `sums` of groups met so far; `None` when they do not match.
+    places: HashMap<(u32, Option<u16>, [u8; 3]), Option<usize>>,
+    keys: HashMap<Vec<Key>, usize>,
+    /// For each combination one sum per point.
+    sums: Vec<Vec<u64>>,
+}
+
+impl Sums<'_> {
+    /// Adds the counts of a segment. `None` when its groups cannot be judged.
+    fn add(&mut self, cells: &Cells) -> Option<()> {
+        let places = cells.groups().iter().map(|group| self.place(cells, group)).collect::<Option<Vec<_>>>()?;
+        for (start, of_stretch) in cells.stretches() {
+            let point = match self.axis {
+                Some(axis) => usize::try_from((start - axis.start) / axis.step).ok().filter(|at| *at < axis.points)?,
+                None => 0,
+            };
+            for cell in of_stretch {
+                if let Some(place) = places[cell.group as usize] {
+                    self.sums[place][point] += u64::from(cell.events);
+                }
+            }
+        }
+        Some(())
+    }
+
+    fn place(&mut self, cells: &Cells, group: &Group) -> Option<Option<usize>> {
+        let tenant = cells.tenant(group);
+        let number = match tenant {
+            None => 0,
+            Some(tenant) => match self.tenants.get(tenant) {
+                Some(number) => *number,
+                None => {
+                    let number = u32::try_from(self.tenants.len()).ok()?.checked_add(1)?;
+                    self.tenants.insert(tenant.to_owned(), number);
+                    number
+                }
+            },
+        };
+        let known = (number, group.code, [group.action, group.outcome, group.cache]);
+        if let Some(place) = self.places.get(&known) {
+            return Some(*place);
+        }
+        let place = self.judge.matches(group, tenant)?.then(|| {
+            let key = |id: &Id| match id {
+                Id::Code => group.code.map_or(Key::Nothing, |code| Key::Number(code.into())),
+                Id::Action => Key::Number(group.action.into()),
+                Id::Outcome => Key::Number(group.outcome.into()),
+                Id::Cache => Key::Number(group.cache.into()),
+                _ => tenant.map_or(Key::Nothing, |tenant| Key::Text(tenant.to_owned())),
+            };
+            let keys: Vec<Key> = self.ids.iter().map(key).collect();
+            let next = self.sums.len();
+            let place = *self.keys.entry(keys).or_insert(next);
+            if place == next {
+                self.sums.push(vec![0; self.axis.map_or(1, |axis| axis.points)]);
+            }
+            place
+        });
+        self.places.insert(known, place);
+        Some(place)
+    }
+
+    fn into_groups(self) -> HashMap<Vec<Key>, u64> {
+        let mut groups = HashMap::new();
+        for (keys, place) in self.keys {
+            for (point, events) in self.sums[place].iter().enumerate().filter(|(_, events)| **events > 0) {
+                let point = self.axis.map(|_| Key::Number(point as u64));
+                groups.insert(point.into_iter().chain(keys.iter().cloned()).collect(), *events);
+            }
+        }
+        groups
+    }
+}
+
+/// The unit of rollups that the points of an axis are made of; `None` when they are cut finer.
+fn by_hours(axis: Option<&Axis>) -> Option<bool> {
+    let whole = |unit: i64, axis: &Axis| axis.start % unit == 0 && axis.step % unit == 0;
+    match axis {
+        Some(axis) if whole(HOUR_MICROS, axis) => Some(true),
+        Some(axis) => whole(MINUTE_MICROS, axis).then_some(false),
+        None => Some(true),
+    }
+}
+
+/// One state of the log, and the engine that reads it.
+pub(super) struct Log {
+    engine: SessionContext,
+    table: Arc<dyn TableProvider>,
+}
+
+impl Log {
+    pub(super) fn new(engine: &SessionContext, table: Arc<dyn TableProvider>) -> Log {
+        Log { engine: engine.clone(), table }
+    }
+
+    fn over(&self, table: Arc<dyn TableProvider>) -> Log {
+        Log::new(&self.engine, table)
+    }
+
+    /// The rows of a window that match.
+    fn matching(&self, search: &Search, window: Window) -> Result<DataFrame, SearchError> {
+        let all = self.engine.read_table(Arc::clone(&self.table))?;
+        Ok(all.filter(compile::filter(search, window))?)
+    }
+
+    /// Counts per point of an axis, if there is one, and combination of fields; each combination once. From rollups where
+    /// they can say it.
+    pub(super) async fn counted(
+        &self,
+        search: &Search,
+        window: Window,
+        axis: Option<&Axis>,
+        ids: &[Id],
+    ) -> Result<Vec<(Vec<Key>, u64)>, SearchError> {
+        match self.rolled(search, window, axis, ids).await? {
+            Some(counts) => Ok(counts),
+            None => self.scanned(search, window, axis, ids).await,
+        }
+    }
+
+    /// The same; `None` when rollups cannot say it of any segment.
+    pub(super) async fn rolled(
+        &self,
+        search: &Search,
+        window: Window,
+        axis: Option<&Axis>,
+        ids: &[Id],
+    ) -> Result<Option<Vec<(Vec<Key>, u64)>>, SearchError> {
+        let servable = search.only_about(is_rolled) && ids.iter().all(|id| is_rolled(*id));
+        let divided = by_hours(axis).filter(|_| servable).and_then(|hours| Some((hours, self.divided(window)?)));
+        let Some((hours, divided)) = divided else { return Ok(None) };
+        let read = move |rollup: &store::Rollup| if hours { rollup.hours() } else { rollup.minutes() };
+        let (taken, rest) = taken(divided, read).await?;
+        let mut sums = Sums {
+            ids,
+            axis,
+            judge: Judge::of(search),
+            tenants: HashMap::new(),
+            places: HashMap::new(),
+            keys: HashMap::new(),
+            sums: Vec::new(),
+        };
+        if taken.iter().try_for_each(|cells| sums.add(cells)).is_none() {
+            return Ok(None);
+        }
+        let mut all = sums.into_groups();
+        if let Some(rest) = rest {
+            for (keys, events) in self.over(rest).scanned(search, window, axis, ids).await? {
+                *all.entry(keys).or_default() += events;
+            }
+        }
+        Ok(Some(all.into_iter().collect()))
+    }
+
+    /// The same from the rows.
+    async fn scanned(
+        &self,
+        search: &Search,
+        window: Window,
+        axis: Option<&Axis>,
+        ids: &[Id],
+    ) -> Result<Vec<(Vec<Key>, u64)>, SearchError> {
+        let columns: Vec<Expr> =
+            axis.map(Axis::column).into_iter().chain(ids.iter().map(|id| group_column(*id))).collect();
+        groups(self.matching(search, window)?, columns, None).await
+    }
+
+    /// The log divided into what rollups say of the window and the rest.
+    fn divided(&self, window: Window) -> Option<Divided> {
+        store::divide(self.table.as_ref(), window.from, window.to)
+    }
+}
+
+type Taken<T> = (Vec<T>, Option<Arc<dyn TableProvider>>);
+
+/// Reads rollups on a thread that may wait for files.
+async fn taken<T: Send + 'static>(
+    divided: Divided,
+    read: impl Fn(&store::Rollup) -> Result<T, store::Damaged> + Send + 'static,
+) -> Result<Taken<T>, SearchError> {
+    let reading = tokio::task::spawn_blocking(move || divided.take(read));
+    reading.await.map_err(|error| DataFusionError::Execution(format!("reading rollups broke off: {error}")).into())
+}
+
+#[cfg(test)]
+mod tests;
