@@ -169,7 +169,8 @@ pub(super) fn build(batches: &[Arc<RecordBatch>]) -> Result<Contents<'_>, &'stat
             let group = last.1;
             let pair = groups.pair_of[group as usize];
             let time = columns.time[row];
-            if time < minute || time - minute >= MINUTE_MICROS {
+            // As wide as times can be, a difference is not: what is before the minute wraps around to far behind it.
+            if time.wrapping_sub(minute) as u64 >= MINUTE_MICROS as u64 {
                 minute = start(time, MINUTE_MICROS);
             }
             *minutes.entry((minute, group)).or_default() += 1;
