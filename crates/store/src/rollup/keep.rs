@@ -55,7 +55,9 @@ impl Segmenter {
         let Err(reason) = bad.octets() else { return };
         let file = Path::new(FOLDER).join(&segment.entry.file);
         if bad.path.exists() {
-            tracing::error!("{}", recover::move_aside(&self.shared.folder, &file, &reason.to_string()));
+            // Not as an argument: without anybody who listens it would not be done.
+            let note = recover::move_aside(&self.shared.folder, &file, &reason.to_string());
+            tracing::error!("{note}");
         } else {
             tracing::error!("{} is missing and is made again", file.display());
         }

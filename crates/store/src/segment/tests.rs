@@ -40,7 +40,7 @@ fn a_segment_is_in_time_order_and_keeps_its_types() {
 fn the_entry_of_an_adopted_file_is_the_one_written() {
     let (folder, segment) = sample(100);
     let adopted = adopt(&folder.path().join(FOLDER), &segment.entry.file);
-    let entry = Entry { memory_bytes: None, ..segment.entry.clone() };
+    let entry = Entry { memory_bytes: None, rollup: None, ..segment.entry.clone() };
     assert_eq!(adopted, Ok((entry, Source::Wal(1))));
 }
 
