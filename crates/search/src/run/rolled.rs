@@ -128,7 +128,9 @@ impl Sums<'_> {
         let places = cells.groups().iter().map(|group| self.place(cells, group)).collect::<Option<Vec<_>>>()?;
         for (start, of_stretch) in cells.stretches() {
             let point = match self.axis {
-                Some(axis) => usize::try_from(start.checked_sub(axis.start)? / axis.step).ok().filter(|at| *at < axis.points)?,
+                Some(axis) => {
+                    usize::try_from(start.checked_sub(axis.start)? / axis.step).ok().filter(|at| *at < axis.points)?
+                }
                 None => 0,
             };
             for cell in of_stretch {
