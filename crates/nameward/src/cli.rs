@@ -45,7 +45,7 @@ enum Command {
     Demo(DemoArgs),
     /// Find events in the log, newest first, or ask questions about them
     #[command(after_help = SEARCH_HELP)]
-    Search(SearchArgs),
+    Search(Box<SearchArgs>),
     /// Show events as they happen
     #[command(after_help = TAIL_HELP)]
     Tail(TailArgs),

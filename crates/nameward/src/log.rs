@@ -133,10 +133,10 @@ fn bytes(bytes: u64) -> String {
 }
 
 fn status(report: &LogReport) -> String {
-    let when = |time: &Option<String>| time.clone().unwrap_or_else(|| "-".to_owned());
+    let newest = report.newest.as_ref().map_or_else(|| "no segment yet".to_owned(), |at| format!("{at} in a segment"));
     let mut lines = vec![
-        ("Oldest", when(&report.oldest)),
-        ("Newest", format!("{} in a segment", when(&report.newest))),
+        ("Oldest", report.oldest.clone().unwrap_or_else(|| "-".to_owned())),
+        ("Newest", newest),
         ("Events", format!("{}, of them {} not yet in a segment", report.rows, report.live_rows)),
         ("Segments", format!("{}, of them {} compacted", report.segments, report.compacted_segments)),
         ("On disk", on_disk(report)),

@@ -229,7 +229,7 @@ fn share(count: u64, total: u64) -> String {
 }
 
 /// Values with counts, zeros left out, largest first.
-fn counted<'a>(values: &'a [Count]) -> Vec<&'a Count> {
+fn counted(values: &[Count]) -> Vec<&Count> {
     let mut values: Vec<&Count> = values.iter().filter(|value| value.count > 0).collect();
     values.sort_by_key(|value| std::cmp::Reverse(value.count));
     values
