@@ -84,22 +84,32 @@ fn all(store: &Store) -> Vec<Row> {
 
 /// The folder as a crash at this moment leaves it, but for the lock.
 fn crash_image(folder: &Path) -> TempDir {
-    let image = tempfile::tempdir().unwrap();
-    copy(folder, image.path());
-    image
+    let manifest = || std::fs::read(folder.join("manifest")).ok();
+    loop {
+        let (image, before) = (tempfile::tempdir().unwrap(), manifest());
+        // House-keeping goes on meanwhile; a crash shows one moment of it.
+        if try_copy(folder, image.path()).is_ok() && manifest() == before {
+            return image;
+        }
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
+    try_copy(from, to).unwrap();
+}
+
+fn try_copy(from: &Path, to: &Path) -> std::io::Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
         let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
+        if entry.file_type()?.is_dir() {
+            try_copy(&entry.path(), &target)?;
         } else {
-            std::fs::copy(entry.path(), target).unwrap();
+            std::fs::copy(entry.path(), target)?;
         }
     }
+    Ok(())
 }
 
 /// The only file below a folder with this ending.
