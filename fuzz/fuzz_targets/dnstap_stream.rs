@@ -1,4 +1,5 @@
-//! A frame stream of dnstap by somebody else: read up to what is wrong with it; what was read is written and read back the same.
+//! A frame stream of dnstap by somebody else: read up to what is wrong with it, however it comes in pieces; what was read is written
+//! and read back the same.
 
 #![no_main]
 
@@ -10,7 +11,8 @@ fuzz_target!(|bytes: &[u8]| {
     let mut receiver = Receiver::default();
     let mut tap = Tap::default();
     let mut frames = 0;
-    receiver.feed(bytes);
+    // The last octet says how long the pieces are.
+    let mut pieces = bytes.chunks(bytes.last().map_or(1, |octet| usize::from(*octet) + 1));
     loop {
         match receiver.take() {
             Ok(Received::Data(data)) => {
@@ -21,7 +23,11 @@ fuzz_target!(|bytes: &[u8]| {
                 tap.take(data);
             }
             Ok(Received::Send(_)) => {}
-            Ok(Received::More | Received::End) | Err(_) => break,
+            Ok(Received::More) => match pieces.next() {
+                Some(piece) => receiver.feed(piece),
+                None => break,
+            },
+            Ok(Received::End) | Err(_) => break,
         }
     }
     tap.finish();

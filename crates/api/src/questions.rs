@@ -254,7 +254,7 @@ pub struct ExportRequest {
 pub struct TailRequest {
     /// The search; empty for all events.
     pub q: String,
-    /// Newest events to begin with; none when absent, at most `ROWS_MAX`.
+    /// Newest events of the last day to begin with; none when absent, at most `ROWS_MAX`.
     pub last: Option<u32>,
 }
 

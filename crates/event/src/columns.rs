@@ -149,8 +149,11 @@ fn reverse_into(domain: &str, reversed: &mut String) {
     let bytes = domain.as_bytes();
     let mut end = bytes.len();
     for at in (0..bytes.len()).rev() {
+        if bytes[at] != b'.' {
+            continue;
+        }
         let escaped = bytes[..at].iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 1;
-        if bytes[at] == b'.' && !escaped {
+        if !escaped {
             push_label(&domain[at + 1..end], reversed);
             end = at;
         }

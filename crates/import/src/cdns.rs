@@ -31,6 +31,24 @@ enum Version {
     V10,
 }
 
+/// What a block was written with.
+#[derive(Clone, Copy, Debug)]
+struct Parameters {
+    /// Ticks in a second.
+    ticks: u64,
+    /// Whether the answers of replies were kept. The drafts do not say: taken for kept.
+    has_answers: bool,
+}
+
+impl Default for Parameters {
+    fn default() -> Self {
+        Parameters { ticks: 1_000_000, has_answers: true }
+    }
+}
+
+/// Bit of the hints on pairs that says that answers of replies were kept.
+const HINT_ANSWERS: u64 = 1 << 15;
+
 /// Where in the file the reader is.
 enum Place {
     Blocks,
@@ -42,8 +60,7 @@ enum Place {
 pub(crate) struct Cdns {
     cbor: Cbor,
     version: Version,
-    /// Ticks in a second, by block parameters.
-    ticks: Vec<u64>,
+    parameters: Vec<Parameters>,
     blocks: Left,
     place: Place,
     notes: Notes,
@@ -60,10 +77,10 @@ impl Cdns {
             _ => return Err("it does not say that it is".to_owned()),
         };
         cbor.more(&mut file)?;
-        let ticks = preamble(&mut cbor, &mut version)?;
+        let parameters = preamble(&mut cbor, &mut version)?;
         cbor.more(&mut file)?;
         let blocks = cbor.array()?;
-        Ok(Cdns { cbor, version, ticks, blocks, place: Place::Blocks, notes: Notes::default() })
+        Ok(Cdns { cbor, version, parameters, blocks, place: Place::Blocks, notes: Notes::default() })
     }
 
     /// Moves on. `None` while there is nothing to give yet.
@@ -76,7 +93,7 @@ impl Cdns {
             Place::End => Place::End,
             Place::Blocks => {
                 if cbor.more(&mut self.blocks)? {
-                    match Block::begin(cbor, self.version, &self.ticks)? {
+                    match Block::begin(cbor, self.version, &self.parameters)? {
                         (block, Some(pairs)) => Place::Pairs(Box::new(block), pairs),
                         (_, None) => Place::Blocks,
                     }
@@ -120,9 +137,9 @@ impl Records for Cdns {
     }
 }
 
-/// Reads the file's preamble: version, and ticks in a second for each of the block parameters.
-fn preamble(cbor: &mut Cbor, version: &mut Version) -> Result<Vec<u64>, String> {
-    let mut ticks = Vec::new();
+/// Reads the file's preamble: version and block parameters.
+fn preamble(cbor: &mut Cbor, version: &mut Version) -> Result<Vec<Parameters>, String> {
+    let mut all = Vec::new();
     let mut major = 1;
     let mut fields = cbor.map()?;
     while cbor.more(&mut fields)? {
@@ -138,24 +155,23 @@ fn preamble(cbor: &mut Cbor, version: &mut Version) -> Result<Vec<u64>, String> 
             (3, Version::V10) => {
                 let mut parameters = cbor.array()?;
                 while cbor.more(&mut parameters)? {
-                    if ticks.len() >= PARAMETERS_MAX {
+                    if all.len() >= PARAMETERS_MAX {
                         return Err(format!("more than {PARAMETERS_MAX} block parameters"));
                     }
-                    ticks.push(parameter_ticks(cbor)?);
+                    all.push(block_parameters(cbor)?);
                 }
             }
             _ => cbor.skip()?,
         }
     }
-    if ticks.is_empty() {
-        ticks.push(1_000_000);
+    if all.is_empty() {
+        all.push(Parameters::default());
     }
-    Ok(ticks)
+    Ok(all)
 }
 
-/// Ticks in a second, out of one block's parameters.
-fn parameter_ticks(cbor: &mut Cbor) -> Result<u64, String> {
-    let mut ticks = 1_000_000;
+fn block_parameters(cbor: &mut Cbor) -> Result<Parameters, String> {
+    let mut parameters = Parameters { has_answers: false, ..Parameters::default() };
     let mut fields = cbor.map()?;
     while cbor.more(&mut fields)? {
         if cbor.unsigned()? != 0 {
@@ -165,10 +181,19 @@ fn parameter_ticks(cbor: &mut Cbor) -> Result<u64, String> {
         let mut storage = cbor.map()?;
         while cbor.more(&mut storage)? {
             match cbor.unsigned()? {
-                0 => ticks = cbor.unsigned()?.max(1),
+                0 => parameters.ticks = cbor.unsigned()?.max(1),
+                2 => {
+                    let mut hints = cbor.map()?;
+                    while cbor.more(&mut hints)? {
+                        match cbor.unsigned()? {
+                            0 => parameters.has_answers = cbor.unsigned()? & HINT_ANSWERS != 0,
+                            _ => cbor.skip()?,
+                        }
+                    }
+                }
                 _ => cbor.skip()?,
             }
         }
     }
-    Ok(ticks)
+    Ok(parameters)
 }

@@ -3,8 +3,8 @@
 use std::fs::File;
 use std::io::{self, Cursor, Read};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
 
 use flate2::read::MultiGzDecoder;
 
@@ -29,6 +29,19 @@ pub(crate) struct Input {
     pub(crate) total: Option<u64>,
     /// When the file was written last, microseconds since the epoch.
     pub(crate) modified_micros: Option<i64>,
+    /// Why it cannot be read on.
+    pub(crate) fault: Fault,
+}
+
+/// Why octets do not come any more, though there should be more of them: the disk, the line, gzip that is cut or damaged. Set
+/// once, by whoever reads.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Fault(Arc<OnceLock<String>>);
+
+impl Fault {
+    pub(crate) fn get(&self) -> Option<&str> {
+        self.0.get().map(String::as_str)
+    }
 }
 
 impl Input {
@@ -48,25 +61,64 @@ impl Input {
     pub(crate) fn from_read(read: Box<dyn Read + Send>) -> io::Result<Input> {
         let done = Arc::new(AtomicU64::new(0));
         let mut read: Box<dyn Read + Send> = Box::new(Counted { read, done: Arc::clone(&done) });
-        let mut head = take_head(&mut read, GZIP_MAGIC.len())?;
+        let mut head = Vec::new();
+        let mut taken = take_head(&mut read, GZIP_MAGIC.len(), &mut head);
         if head == GZIP_MAGIC {
-            let packed = Cursor::new(head).chain(read);
+            let packed = Cursor::new(std::mem::take(&mut head)).chain(read);
             read = Box::new(Inflated { read: MultiGzDecoder::new(packed), made: 0, done: Arc::clone(&done) });
-            head = Vec::new();
         }
-        let rest = take_head(&mut read, HEAD_LEN - head.len())?;
-        head.extend_from_slice(&rest);
+        if taken.is_ok() {
+            taken = take_head(&mut read, HEAD_LEN - head.len(), &mut head);
+        }
+        match taken {
+            Err(error) if head.is_empty() => return Err(error),
+            // What came before is read; then the fault is met, which many readers give only once.
+            Err(error) => read = Box::new(Broken(Some(error))),
+            Ok(()) => {}
+        }
+        let fault = Fault::default();
         let read = Box::new(Cursor::new(head.clone()).chain(read));
-        Ok(Input { head, read, done, total: None, modified_micros: None })
+        let read = Box::new(Watched { read, fault: fault.clone() });
+        Ok(Input { head, read, done, total: None, modified_micros: None, fault })
     }
 }
 
-/// The next octets, fewer only at the end. Where unpacking fails, what came before is given; the fault comes again later.
-fn take_head(read: &mut dyn Read, len: usize) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    match read.take(len as u64).read_to_end(&mut head) {
-        Err(error) if head.is_empty() => Err(error),
-        _ => Ok(head),
+/// Appends the next octets, fewer only at the end and before a fault.
+fn take_head(read: &mut dyn Read, len: usize, head: &mut Vec<u8>) -> io::Result<()> {
+    read.take(len as u64).read_to_end(head).map(|_| ())
+}
+
+/// What was broken when it was looked at.
+struct Broken(Option<io::Error>);
+
+impl Read for Broken {
+    fn read(&mut self, _: &mut [u8]) -> io::Result<usize> {
+        self.0.take().map_or(Ok(0), Err)
+    }
+}
+
+/// Notes the first fault; nothing is read behind it.
+struct Watched {
+    read: Box<dyn Read + Send>,
+    fault: Fault,
+}
+
+impl Read for Watched {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if let Some(reason) = self.fault.get() {
+            return Err(io::Error::other(reason));
+        }
+        // Ends: a read that is interrupted again and again is the system's to end.
+        loop {
+            match self.read.read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => {
+                    let _ = self.fault.0.set(error.to_string());
+                    return Err(error);
+                }
+                read => return read,
+            }
+        }
     }
 }
 

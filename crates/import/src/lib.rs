@@ -2,7 +2,8 @@
 //!
 //! [`Reader`] gives record after record, each an event or the reason why it is none, and never holds more than a named part of
 //! its input. Knows what a file says; does not know the store, or what becomes of an event. What a source does not say stays
-//! empty. Knows no clock: times without a year or a zone are read with what [`Options`] says of them.
+//! empty; of columns that cannot, the transport is UDP and numbers are 0. Knows no clock: times without a year or a zone are read
+//! with what [`Options`] says of them.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 

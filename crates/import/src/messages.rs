@@ -84,7 +84,7 @@ pub(crate) fn put_reply(event: &mut Event, bytes: &[u8], query_seen: bool) -> Re
         }
     }
     event.rcode = Some(flags & flag::RCODE);
-    let mut shape = if flags & flag::RCODE == 0 { Shape::Nodata } else { Shape::Error };
+    let mut shape = None;
     match Message::read(bytes) {
         Ok(message) => {
             if !query_seen {
@@ -96,13 +96,16 @@ pub(crate) fn put_reply(event: &mut Event, bytes: &[u8], query_seen: bool) -> Re
             {
                 match wire::reply::take(bytes, message.id, &question.qname, question.qtype, question.qclass) {
                     Ok(stored) => {
-                        shape = stored.shape;
+                        shape = Some(stored.shape);
                         event.answer = stored.summary.map(Arc::from);
                     }
                     Err(NotAReply::Truncated | NotAReply::Foreign | NotAReply::Malformed { .. }) => {}
                 }
-            } else if message.rcode() == 0 && event.opcode != kind::OPCODE_QUERY {
-                shape = Shape::Answer;
+            }
+            // Operations are done; answers may stand without a question, or in a form that is not understood.
+            if shape.is_none() {
+                let is_answered = event.opcode != kind::OPCODE_QUERY || !message.answer.is_empty();
+                shape = Some(if is_answered { Shape::Answer } else { Shape::Nodata });
             }
         }
         // Its header was read by the client, so it is what the client got.
@@ -147,7 +150,7 @@ fn put_records(event: &mut Event, message: &Message, bytes: &[u8]) {
     }
 }
 
-fn outcome(event: &Event, flags: u16, shape: Shape) -> Outcome {
+fn outcome(event: &Event, flags: u16, shape: Option<Shape>) -> Outcome {
     let failed = |error: Option<u16>| error.is_some_and(|error| error != 0);
     if flags & flag::TC != 0 && event.rcode == Some(0) {
         return Outcome::Truncated;
@@ -156,9 +159,11 @@ fn outcome(event: &Event, flags: u16, shape: Shape) -> Outcome {
         return Outcome::Error;
     }
     match shape {
-        Shape::Answer => Outcome::Answered,
-        Shape::Referral => Outcome::Referral,
-        Shape::Nodata | Shape::Error => Outcome::Nodata,
+        Some(Shape::Answer) => Outcome::Answered,
+        Some(Shape::Referral) => Outcome::Referral,
+        Some(Shape::Nodata | Shape::Error) => Outcome::Nodata,
+        // Only its header can be read.
+        None => Outcome::Unknown,
     }
 }
 

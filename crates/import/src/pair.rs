@@ -14,6 +14,8 @@ use crate::messages;
 pub(crate) const REPLY_WITHIN_MICROS: i64 = 10_000_000;
 /// Queries that wait at the same time; the oldest goes unanswered when there are more.
 pub(crate) const WAITING_MAX: usize = 65_536;
+/// Those of one client, port, transport and ID among them: a reply is held against each.
+pub(crate) const WAITING_PER_KEY_MAX: usize = 16;
 
 /// Who asked whom, and how.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -84,7 +86,30 @@ impl Pairs {
         self.next += 1;
         self.count += 1;
         self.order.push_back((number, time_micros, key));
-        self.waiting.entry(key).or_default().push_back(Waiting { number, event });
+        let waiting = self.waiting.entry(key).or_default();
+        waiting.push_back(Waiting { number, event });
+        if waiting.len() > WAITING_PER_KEY_MAX
+            && let Some(Waiting { event, .. }) = waiting.pop_front()
+        {
+            self.count -= 1;
+            out.push_back(Ok(unanswered(event)));
+        }
+    }
+
+    /// Whether this query waits for its reply already.
+    pub(crate) fn awaits(
+        &mut self,
+        ends: Ends,
+        time_micros: i64,
+        message: &[u8],
+        out: &mut VecDeque<Result<Event, String>>,
+    ) -> bool {
+        self.expire(time_micros, out);
+        let &[high, low, ..] = message else { return false };
+        let Some(waiting) = self.waiting.get(&Key { ends, id: u16::from_be_bytes([high, low]) }) else { return false };
+        let mut event = blank::event(time_micros, ends.client.ip(), ends.client.port(), ends.transport);
+        messages::put_query(&mut event, message).is_ok()
+            && waiting.iter().any(|waiting| same_question(&waiting.event, &event))
     }
 
     fn reply(&mut self, key: Key, time_micros: i64, message: &[u8]) -> Result<Event, String> {
@@ -101,7 +126,7 @@ impl Pairs {
         }
         self.count -= 1;
         messages::put_reply(&mut event, message, true)?;
-        event.latency_micros = u32::try_from(time_micros - event.time_micros).unwrap_or(0);
+        event.latency_micros = u32::try_from(time_micros.saturating_sub(event.time_micros)).unwrap_or(0);
         Ok(event)
     }
 
@@ -125,17 +150,20 @@ impl Pairs {
         let Some((number, _, key)) = self.order.pop_front() else { return false };
         if let Some(waiting) = self.waiting.get_mut(&key)
             && waiting.front().is_some_and(|waiting| waiting.number == number)
-            && let Some(Waiting { mut event, .. }) = waiting.pop_front()
+            && let Some(Waiting { event, .. }) = waiting.pop_front()
         {
             if waiting.is_empty() {
                 self.waiting.remove(&key);
             }
             self.count -= 1;
-            event.outcome = Outcome::Timeout;
-            out.push_back(Ok(event));
+            out.push_back(Ok(unanswered(event)));
         }
         true
     }
+}
+
+fn unanswered(event: Event) -> Event {
+    Event { outcome: Outcome::Timeout, ..event }
 }
 
 fn same_question(one: &Event, other: &Event) -> bool {

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::io::Read;
 
 use event::{Event, Transport};
-use pcap_parser::traits::PcapReaderIterator;
+use pcap_parser::traits::{PcapNGPacketBlock as _, PcapReaderIterator};
 use pcap_parser::{Block, LegacyPcapReader, Linktype, PcapBlockOwned, PcapError, PcapNGReader};
 
 use crate::format::Format;
@@ -39,7 +39,7 @@ struct Walk {
 struct Interface {
     link: Linktype,
     /// Units of a timestamp in a second.
-    resolution: u64,
+    resolution: u128,
     offset_seconds: i64,
 }
 
@@ -123,7 +123,7 @@ impl Walk {
             }
             PcapBlockOwned::Legacy(packet) => {
                 let Some(interface) = self.interfaces.first().copied() else { return Ok(()) };
-                let fraction = u64::from(packet.ts_usec) * 1_000_000 / interface.resolution;
+                let fraction = u128::from(packet.ts_usec) * 1_000_000 / interface.resolution;
                 let micros = i64::from(packet.ts_sec) * 1_000_000 + i64::try_from(fraction).unwrap_or(0);
                 self.packet(interface.link, micros, packet.data);
             }
@@ -134,7 +134,7 @@ impl Walk {
                 }
                 self.interfaces.push(Interface {
                     link: interface.linktype,
-                    resolution: interface.ts_resolution().unwrap_or(1_000_000).max(1),
+                    resolution: resolution(interface.if_tsresol),
                     offset_seconds: interface.ts_offset(),
                 });
             }
@@ -144,10 +144,10 @@ impl Walk {
                     return Ok(());
                 };
                 let ticks = u64::from(packet.ts_high) << 32 | u64::from(packet.ts_low);
-                let micros = u128::from(ticks) * 1_000_000 / u128::from(interface.resolution);
+                let micros = u128::from(ticks) * 1_000_000 / interface.resolution;
                 let micros = i64::try_from(micros).unwrap_or(i64::MAX);
                 let micros = micros.saturating_add(interface.offset_seconds.saturating_mul(1_000_000));
-                self.packet(interface.link, micros, packet.data);
+                self.packet(interface.link, micros, packet.packet_data());
             }
             // Such a packet has no time.
             PcapBlockOwned::NG(Block::SimplePacket(_)) => self.notes.count("packets without a time"),
@@ -171,6 +171,13 @@ impl Walk {
             }
         }
     }
+}
+
+/// Units in a second, out of `if_tsresol`: a power of two where its first bit is set, else of ten. Finer ones than fit are none
+/// that a clock has.
+fn resolution(exponent: u8) -> u128 {
+    let base: u128 = if exponent & 0x80 == 0 { 10 } else { 2 };
+    base.checked_pow(u32::from(exponent & 0x7f)).unwrap_or(u128::MAX)
 }
 
 /// The client is on the other side of port 53; with that on both sides, the sender of a query.

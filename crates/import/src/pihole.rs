@@ -8,6 +8,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use event::{Action, CacheState, Ede, Event, Outcome, Transport};
+use rusqlite::limits::Limit;
 use rusqlite::{Connection, OpenFlags, Row};
 use wire::kind;
 
@@ -16,7 +17,11 @@ use crate::reader::{Bad, Fnv, Notes, Progress, Records};
 use crate::times::seconds_micros;
 
 /// Rows read at a time.
-const ROWS_AT_ONCE: i64 = 4_096;
+const ROWS_AT_ONCE: i64 = 1_024;
+/// Longest text and longest row that SQLite reads at all, octets; what Pi-hole writes is far shorter.
+const LENGTH_MAX: i32 = 64 * 1024;
+/// Texts of an event are cut to so many octets.
+const TEXT_LEN_MAX: usize = 1_024;
 
 /// `type` of a row, 1 and on; 14 is "other". From 100 on it is the type's own number and 100.
 const TYPES: [u16; 16] = [
@@ -91,6 +96,10 @@ pub(crate) struct Pihole {
     given: Option<i64>,
     ready: VecDeque<(i64, Result<Event, String>)>,
     ended: bool,
+    /// Why no more rows could be read.
+    failed: Option<String>,
+    /// The same, when all before it were given.
+    fault: Option<String>,
     notes: Notes,
 }
 
@@ -101,12 +110,16 @@ impl Pihole {
         let path = path.canonicalize().map_err(|error| error.to_string())?;
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(uri(&path)?, flags).map_err(said)?;
+        connection.set_limit(Limit::SQLITE_LIMIT_LENGTH, LENGTH_MAX).map_err(said)?;
         connection.execute_batch("PRAGMA trusted_schema = OFF; PRAGMA cell_size_check = ON;").map_err(said)?;
         let select = select(&connection)?;
         let table = if select.contains(" query_storage ") { "query_storage" } else { "queries" };
         let ends = format!("SELECT coalesce(min(id), 0), coalesce(max(id), 0) FROM {table}");
         let (first, highest): (i64, i64) =
             connection.query_row(&ends, [], |row| Ok((row.get(0)?, row.get(1)?))).map_err(said)?;
+        if first < 0 {
+            return Err(format!("rows with negative numbers, such as {first}"));
+        }
         let mut notes = Notes::default();
         let wal = path.with_file_name(format!("{}-wal", path.file_name().unwrap_or_default().to_string_lossy()));
         if std::fs::metadata(wal).is_ok_and(|about| about.len() > 0) {
@@ -122,13 +135,15 @@ impl Pihole {
         let pihole = Pihole {
             connection,
             select,
-            last: first.min(1) - 1,
+            last: -1,
             first,
             highest,
             total,
             given: None,
             ready: VecDeque::new(),
             ended: false,
+            failed: None,
+            fault: None,
             notes,
         };
         Ok((pihole, hash.0))
@@ -155,10 +170,10 @@ impl Records for Pihole {
             && let Err(reason) = self.fill()
         {
             self.ended = true;
-            if self.ready.is_empty() {
-                self.given = Some(self.last.saturating_add(1));
-                return Some(Err(Bad { place: format!("behind row {}", self.last), reason }));
-            }
+            self.failed = Some(format!("behind row {}: {reason}", self.last));
+        }
+        if self.ready.is_empty() {
+            self.fault = self.failed.take();
         }
         let (id, event) = self.ready.pop_front()?;
         self.given = Some(id);
@@ -169,13 +184,18 @@ impl Records for Pihole {
         &self.notes
     }
 
+    fn fault(&self) -> Option<&str> {
+        self.fault.as_deref()
+    }
+
     fn number(&self) -> Option<u64> {
         self.given.and_then(|id| u64::try_from(id).ok())
     }
 
     fn progress(&self) -> Option<Progress> {
         let total = self.total?;
-        let (done, all) = (self.given.map_or(0, |id| id - self.first + 1), self.highest - self.first + 1);
+        let behind_first = |id: i64| i128::from(id) - i128::from(self.first) + 1;
+        let (done, all) = (self.given.map_or(0, behind_first), behind_first(self.highest));
         let share = u128::from(total) * u128::try_from(done).ok()? / u128::try_from(all.max(1)).ok()?;
         Some(Progress { done: u64::try_from(share).ok()?.min(total), total: Some(total) })
     }
@@ -200,8 +220,15 @@ fn uri(path: &Path) -> Result<String, String> {
 fn select(connection: &Connection) -> Result<String, String> {
     let said = |error: rusqlite::Error| error.to_string();
     let is_table = |name: &str| -> Result<bool, String> {
-        let count = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?";
-        connection.query_row(count, [name], |row| row.get::<_, i64>(0)).map(|count| count > 0).map_err(said)
+        // Virtual tables have no root page.
+        let count = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ? AND rootpage > 0";
+        let is_there = connection.query_row(count, [name], |row| row.get::<_, i64>(0)).map_err(said)? > 0;
+        // Computed columns are programs as views are, and hidden from table_info.
+        let computed = "SELECT count(*) FROM pragma_table_xinfo(?) WHERE hidden <> 0";
+        if is_there && connection.query_row(computed, [name], |row| row.get::<_, i64>(0)).map_err(said)? > 0 {
+            return Err(format!("its table {name} has computed columns"));
+        }
+        Ok(is_there)
     };
     let (table, linked) = match (is_table("query_storage")?, is_table("queries")?) {
         (true, _) => ("query_storage", true),
@@ -252,7 +279,7 @@ fn event(row: &Row<'_>) -> Result<Event, String> {
     let qtype: i64 = row.get(2).map_err(said)?;
     event.qtype = match qtype {
         TYPE_OFFSET.. => u16::try_from(qtype - TYPE_OFFSET).map_err(|_| format!("{qtype} is no type"))?,
-        _ => at(&TYPES, qtype - 1).ok_or_else(|| format!("{qtype} is no type"))?,
+        _ => at(&TYPES, qtype.saturating_sub(1)).ok_or_else(|| format!("{qtype} is no type"))?,
     };
     let status: i64 = row.get(3).map_err(said)?;
     let list;
@@ -265,6 +292,7 @@ fn event(row: &Row<'_>) -> Result<Event, String> {
     event.latency_micros = seconds.filter(|seconds| *seconds < 3_600.0).map_or(0, seconds_micros);
     // `192.0.2.53#53`
     let upstream: Option<String> = row.get(6).map_err(said)?;
+    let upstream = upstream.map(cut);
     event.upstream = upstream.filter(|upstream| !upstream.is_empty()).map(|upstream| match upstream.split_once('#') {
         Some((address, port)) if address.contains(':') => format!("[{address}]:{port}").into(),
         Some((address, port)) => format!("{address}:{port}").into(),
@@ -272,13 +300,18 @@ fn event(row: &Row<'_>) -> Result<Event, String> {
     });
     // Blocked by a CNAME: the name that is on the list.
     if let (9..=11, Ok(Some(name))) = (status, row.get::<_, Option<String>>(7)) {
-        event.rule = Some(name.into());
+        event.rule = Some(cut(name).into());
     }
     let ede: Option<i64> = row.get(10).map_err(said)?;
     if let Some(code) = ede.and_then(|code| u16::try_from(code).ok()).filter(|code| *code > 0) {
         event.ede = Arc::from([Ede { code, text: Arc::from("") }]);
     }
     Ok(event)
+}
+
+fn cut(mut text: String) -> String {
+    text.truncate(text.floor_char_boundary(TEXT_LEN_MAX));
+    text
 }
 
 fn at<T: Copy>(table: &[T], index: i64) -> Option<T> {

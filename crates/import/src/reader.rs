@@ -12,7 +12,7 @@ use crate::adguard::Adguard;
 use crate::bind::Bind;
 use crate::cdns::Cdns;
 use crate::format::{Format, SQLITE_MAGIC, sniff};
-use crate::input::Input;
+use crate::input::{Fault, Input};
 use crate::lines::LineRecords;
 use crate::pcap::Packets;
 use crate::pihole::Pihole;
@@ -33,6 +33,8 @@ pub struct Options {
     pub node: Option<Arc<str>>,
     /// The zone of times that name none; UTC when `None`.
     pub zone: Option<TimeZone>,
+    /// What is read is not later than this, microseconds since the epoch: of streams; files say when they were written.
+    pub until_micros: Option<i64>,
 }
 
 /// Why an input is not read at all.
@@ -105,7 +107,7 @@ pub struct Progress {
 
 /// What was met and left out, by name.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Notes(Vec<(&'static str, u64)>);
+pub(crate) struct Notes(pub(crate) Vec<(&'static str, u64)>);
 
 impl Notes {
     pub(crate) fn count(&mut self, what: &'static str) {
@@ -122,6 +124,10 @@ pub(crate) trait Records: Send {
     fn pull(&mut self) -> Option<Result<Event, Bad>>;
     /// What was left out.
     fn notes(&self) -> &Notes;
+    /// Why it cannot be read on, where that is not seen by octets that do not come.
+    fn fault(&self) -> Option<&str> {
+        None
+    }
     /// The number of the record pulled last, where it is not simply one more than that before.
     fn number(&self) -> Option<u64> {
         None
@@ -132,7 +138,8 @@ pub(crate) trait Records: Send {
     }
 }
 
-/// Reads one input. An iterator over its records; after an error of the medium it ends.
+/// Reads one input. An iterator over its records; it ends at the end of the input, or where that cannot be read on:
+/// [`Reader::fault`] tells.
 pub struct Reader {
     format: Format,
     source: String,
@@ -142,6 +149,7 @@ pub struct Reader {
     tally: Tally,
     done: Arc<AtomicU64>,
     total: Option<u64>,
+    input_fault: Fault,
 }
 
 impl Reader {
@@ -177,7 +185,10 @@ impl Reader {
         }
         let format = options.format.or_else(|| sniff(&input.head, name)).ok_or(OpenFault::Unknown)?;
         let read = std::mem::replace(&mut input.read, Box::new(io::empty()));
-        let times = Times { zone: options.zone.clone().unwrap_or(TimeZone::UTC), until_micros: input.modified_micros };
+        let times = Times {
+            zone: options.zone.clone().unwrap_or(TimeZone::UTC),
+            until_micros: input.modified_micros.or(options.until_micros),
+        };
         let fault = |reason| not_that(format, reason);
         let records: Box<dyn Records> = match format {
             Format::Dnstap => Box::new(TapRecords::new(read)),
@@ -190,7 +201,7 @@ impl Reader {
             Format::Pihole if input.head.starts_with(SQLITE_MAGIC) => return Err(OpenFault::DatabaseInStream),
             Format::Pihole => return Err(fault("it does not begin as a SQLite database does".to_owned())),
         };
-        let fingerprint = fingerprint(format, &input);
+        let fingerprint = fingerprint(format, &input, options);
         Ok(Reader::new(format, fingerprint, options, records, &input))
     }
 
@@ -205,6 +216,7 @@ impl Reader {
             tally: Tally::default(),
             done: Arc::clone(&input.done),
             total: input.total,
+            input_fault: input.fault.clone(),
         }
     }
 
@@ -215,7 +227,7 @@ impl Reader {
     }
 
     /// What names the input: format and fingerprint. A log made of lines keeps its name while it grows, is renamed or packed; of
-    /// other formats a file of another length is another input.
+    /// other formats a file of another length is another input, and so is a stream at another [`Options::until_micros`].
     #[must_use]
     pub fn source(&self) -> &str {
         &self.source
@@ -234,6 +246,13 @@ impl Reader {
         &self.tally
     }
 
+    /// Why the input could not be read to its end: the medium failed, or gzip is cut or damaged. That is no record, and nothing
+    /// is known of what would follow: queries that wait for their replies then are not given.
+    #[must_use]
+    pub fn fault(&self) -> Option<&str> {
+        self.input_fault.get().or_else(|| self.records.fault())
+    }
+
     /// What was met that is no record and was left out, by name, with how often.
     #[must_use]
     pub fn left_out(&self) -> &[(&'static str, u64)] {
@@ -245,9 +264,17 @@ impl Iterator for Reader {
     type Item = Record;
 
     fn next(&mut self) -> Option<Record> {
-        let mut event = self.records.pull()?;
+        if self.fault().is_some() {
+            return None;
+        }
+        let pulled = self.records.pull();
+        // What is pulled while octets fail to come is made of their absence.
+        if self.fault().is_some() {
+            return None;
+        }
+        let mut event = pulled?;
         let number = self.records.number().unwrap_or(self.next);
-        self.next = number + 1;
+        self.next = number.saturating_add(1);
         self.tally.records += 1;
         match &mut event {
             Ok(event) => event.node = Some(Arc::clone(&self.node)),
@@ -273,17 +300,21 @@ fn is_packed(path: &Path) -> io::Result<bool> {
     Ok(magic[..len] != *SQLITE_MAGIC)
 }
 
-/// Of lines, the first that is no comment and the comments before it; else all that was looked at, and the length.
-fn fingerprint(format: Format, input: &Input) -> u64 {
+/// Of lines, the first that is neither empty nor a comment, and the comments before it; else all that was looked at, and the length.
+/// A stream has no length, and there is no telling whether it is the same again: the time it is read at stands for it.
+fn fingerprint(format: Format, input: &Input, options: &Options) -> u64 {
     let mut hash = Fnv::default();
     if !format.has_lines() {
         hash.add(&input.head);
-        hash.add(&input.total.unwrap_or(0).to_be_bytes());
+        match (input.total, options.until_micros) {
+            (None, Some(until)) => hash.add(&until.to_be_bytes()),
+            (total, _) => hash.add(&total.unwrap_or(0).to_be_bytes()),
+        }
         return hash.0;
     }
-    for line in input.head.split_inclusive(|octet| *octet == b'\n') {
-        hash.add(line.trim_ascii_end());
-        if !line.starts_with(b"#") {
+    for line in input.head.split(|octet| *octet == b'\n').map(<[u8]>::trim_ascii_end) {
+        hash.add(line);
+        if !line.is_empty() && !line.starts_with(b"#") {
             break;
         }
     }

@@ -1,4 +1,4 @@
-//! A dnstap file: a frame stream one way.
+//! A dnstap file or pipe: a frame stream that nobody answers.
 
 use std::io::Read;
 
@@ -35,7 +35,7 @@ impl TapRecords {
     fn step(&mut self) -> Result<(), String> {
         match self.receiver.take().map_err(|fault| fault.to_string())? {
             Received::Data(data) => self.tap.take(data),
-            // Nobody listens at the other end of a file.
+            // It was recorded both ways: what we would say was said then.
             Received::Send(_) => {}
             Received::End => self.end(),
             Received::More => {

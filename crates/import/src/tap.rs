@@ -59,7 +59,10 @@ impl Tap {
         let before = self.ready.len();
         if let Some(query) = &message.query_message {
             let time = asked.or(replied).ok_or("neither time of the query nor of the reply")?;
-            self.pairs.take(ends, time, query, &mut self.ready);
+            // A reply may bring along the query that was logged before it.
+            if message.response_message.is_none() || !self.pairs.awaits(ends, time, query, &mut self.ready) {
+                self.pairs.take(ends, time, query, &mut self.ready);
+            }
         }
         if let Some(reply) = &message.response_message {
             let time = replied.or(asked).ok_or("neither time of the query nor of the reply")?;

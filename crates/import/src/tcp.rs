@@ -22,11 +22,13 @@ type Ends = (SocketAddr, SocketAddr);
 
 #[derive(Default)]
 struct Stream {
+    /// Which it is of all streams.
+    number: u64,
     /// The sequence number that comes next.
     next: u32,
     /// A message not whole yet, its prefix included: at most one message and one segment.
     buffer: Vec<u8>,
-    /// By distance from the start of what is missing.
+    /// Segments behind one that is missing, by sequence number.
     early: BTreeMap<u32, Vec<u8>>,
     early_len: usize,
 }
@@ -35,7 +37,9 @@ struct Stream {
 #[derive(Default)]
 pub(crate) struct Streams {
     streams: HashMap<Ends, Stream>,
-    order: VecDeque<Ends>,
+    /// In the order they began; those with a number no longer followed are stepped over.
+    order: VecDeque<(u64, Ends)>,
+    next: u64,
 }
 
 impl Streams {
@@ -43,7 +47,7 @@ impl Streams {
     pub(crate) fn take(&mut self, ends: Ends, segment: &Segment<'_>, notes: &mut Notes, mut each: impl FnMut(&[u8])) {
         if segment.begins {
             let next = segment.sequence.wrapping_add(1);
-            self.insert(ends, Stream { next, ..Stream::default() });
+            self.insert(ends, Stream { next, ..Stream::default() }, notes);
         }
         if !segment.payload.is_empty() {
             if !self.streams.contains_key(&ends) {
@@ -53,7 +57,7 @@ impl Streams {
                     notes.count("TCP segments that begin within a message");
                     return;
                 }
-                self.insert(ends, Stream { next: segment.sequence, ..Stream::default() });
+                self.insert(ends, Stream { next: segment.sequence, ..Stream::default() }, notes);
             }
             let sequence = if segment.begins { segment.sequence.wrapping_add(1) } else { segment.sequence };
             if let Some(stream) = self.streams.get_mut(&ends)
@@ -68,15 +72,23 @@ impl Streams {
         }
     }
 
-    fn insert(&mut self, ends: Ends, stream: Stream) {
-        // Streams that ended are still in the order: both are bounded.
-        while self.order.len() >= STREAMS_MAX {
-            if let Some(oldest) = self.order.pop_front() {
+    fn insert(&mut self, ends: Ends, stream: Stream, notes: &mut Notes) {
+        let number = self.next;
+        self.next += 1;
+        self.streams.insert(ends, Stream { number, ..stream });
+        self.order.push_back((number, ends));
+        while self.streams.len() > STREAMS_MAX
+            && let Some((number, oldest)) = self.order.pop_front()
+        {
+            if self.streams.get(&oldest).is_some_and(|stream| stream.number == number) {
                 self.streams.remove(&oldest);
+                notes.count("TCP streams given up for later ones");
             }
         }
-        if self.streams.insert(ends, stream).is_none() {
-            self.order.push_back(ends);
+        // Streams that ended are still in the order: now and then they go.
+        if self.order.len() > 2 * STREAMS_MAX {
+            let streams = &self.streams;
+            self.order.retain(|(number, ends)| streams.get(ends).is_some_and(|stream| stream.number == *number));
         }
     }
 }
@@ -129,4 +141,39 @@ fn begins_message(payload: &[u8]) -> bool {
     let [high, low, _, _, _, _, count_high, count_low, ..] = payload else { return false };
     let len = usize::from(u16::from_be_bytes([*high, *low]));
     len >= MESSAGE_LEN_MIN && u16::from_be_bytes([*count_high, *count_low]) <= 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn segment(begins: bool, ends: bool, sequence: u32, payload: &[u8]) -> Segment<'_> {
+        Segment { sequence, begins, ends, payload }
+    }
+
+    fn ends(port: u16) -> Ends {
+        (([192, 0, 2, 1], port).into(), ([192, 0, 2, 53], 53).into())
+    }
+
+    #[test]
+    fn a_long_stream_outlives_many_short_ones() {
+        let message = [&[0, 12][..], &[7; 12]].concat();
+        let (mut streams, mut notes, mut given) = (Streams::default(), Notes::default(), 0);
+        let mut take = |ends, segment: &Segment<'_>| streams.take(ends, segment, &mut notes, |_| given += 1);
+        take(ends(1), &segment(true, false, 0, b""));
+        for port in 2..10_000 {
+            take(ends(port), &segment(true, false, 0, b""));
+            take(ends(port), &segment(false, true, 1, b""));
+        }
+        // Its first octets do not look like a message: only a stream that is followed gives it.
+        take(ends(1), &segment(false, false, 1, &message[..1]));
+        take(ends(1), &segment(false, false, 2, &message[1..]));
+        assert_eq!(given, 1);
+        assert!(streams.order.len() <= 2 * STREAMS_MAX);
+        for port in 10_000..10_000 + STREAMS_MAX as u16 {
+            streams.take(ends(port), &segment(true, false, 0, b""), &mut notes, |_| {});
+        }
+        assert_eq!(streams.streams.len(), STREAMS_MAX);
+        assert_eq!(notes.0, [("TCP streams given up for later ones", 1)]);
+    }
 }

@@ -74,6 +74,23 @@ fn unescaped(text: &str) -> String {
     octet.map_or_else(|| text.to_owned(), |octet| char::from(octet).to_string())
 }
 
+/// A value with `\xHH` for octets, as `\DDD`, which names have: in columns all that is no printable ASCII is written so, and
+/// separators.
+fn with_decimal_escapes(text: &str) -> Cow<'_, str> {
+    if !text.contains("\\x") {
+        return Cow::Borrowed(text);
+    }
+    let mut parts = text.split("\\x");
+    let mut escaped = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        match part.get(..2).and_then(|digits| u8::from_str_radix(digits, 16).ok()) {
+            Some(octet) => escaped.push_str(&format!("\\{octet:03}{}", &part[2..])),
+            None => escaped.push_str(&format!("\\x{part}")),
+        }
+    }
+    Cow::Owned(escaped)
+}
+
 /// The values of one line by name.
 enum Columns<'a> {
     Text(&'a Zeek, HashMap<&'a str, &'a str>),
@@ -150,7 +167,7 @@ fn event(columns: &Columns<'_>, times: &Times) -> Result<Event, String> {
         other => return Err(format!("`{}` is no proto", blank::shortened(other.unwrap_or_default()))),
     };
     let mut event = blank::event(time_micros, client, columns.number("id.orig_p")?.unwrap_or(0), transport);
-    event.domain = columns.text("query").map(|query| blank::domain(&query)).transpose()?;
+    event.domain = columns.text("query").map(|query| blank::domain(&with_decimal_escapes(&query))).transpose()?;
     event.qtype = columns.number("qtype")?.unwrap_or(0);
     event.qclass = columns.number("qclass")?.unwrap_or(0);
     event.opcode = columns.number("opcode")?.unwrap_or(0);
@@ -164,7 +181,9 @@ fn event(columns: &Columns<'_>, times: &Times) -> Result<Event, String> {
     }
     let answers = columns.list("answers");
     event.answer_count = u16::try_from(answers.len()).unwrap_or(u16::MAX);
-    event.answer = blank::answer(&answers.into_iter().map(answer).collect::<Vec<_>>());
+    event.answer = blank::answer(
+        &answers.into_iter().map(|data| answer(with_decimal_escapes(&data).into_owned())).collect::<Vec<_>>(),
+    );
     let ttls = columns.list("TTLs");
     let ttls = ttls.iter().filter_map(|ttl| ttl.parse::<f64>().ok());
     event.ttl = ttls.map(|ttl| ttl as u32).min();

@@ -51,9 +51,13 @@ fn cdns() -> Vec<u8> {
 const QUERY: &[u8] = b"\x12\x34\x01\x00\0\x01\0\0\0\0\0\0\x01x\0\0\x01\0\x01";
 
 fn frame() -> Vec<u8> {
-    let mut frame = vec![0x45, 0, 0, (28 + QUERY.len()) as u8, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 53];
-    frame.extend([0x10, 0, 0, 53, 0, (8 + QUERY.len()) as u8, 0, 0]);
-    frame.extend(QUERY);
+    frame_of(QUERY)
+}
+
+fn frame_of(query: &[u8]) -> Vec<u8> {
+    let mut frame = vec![0x45, 0, 0, (28 + query.len()) as u8, 0, 0, 0, 0, 64, 17, 0, 0, 192, 0, 2, 1, 192, 0, 2, 53];
+    frame.extend([0x10, 0, 0, 53, 0, (8 + query.len()) as u8, 0, 0]);
+    frame.extend(query);
     frame
 }
 
@@ -67,13 +71,17 @@ fn pcap() -> Vec<u8> {
 }
 
 fn pcapng() -> Vec<u8> {
-    let mut frame = frame();
+    pcapng_of(frame(), 6, 0x0006_0000_0000_0007)
+}
+
+/// A packet, the exponent of the units of its time, and its time.
+fn pcapng_of(mut frame: Vec<u8>, exponent: u8, ticks: u64) -> Vec<u8> {
     let len = frame.len() as u32;
     frame.resize(frame.len().next_multiple_of(4), 0);
     let block = 32 + frame.len() as u32;
     let section = [0x0a0d_0d0a, 28, 0x1a2b_3c4d, 0x0001_0000, u32::MAX, u32::MAX, 28];
-    let interface = [1, 20, 101 << 16, 65_535, 20];
-    let packet = [6, block, 0, 0x0006_0000, 7, len, len];
+    let interface = [1, 32, 101 << 16, 65_535, 9 << 16 | 1, u32::from(exponent) << 24, 0, 32];
+    let packet = [6, block, 0, (ticks >> 32) as u32, ticks as u32, len, len];
     let numbers = section.iter().chain(&interface).chain(&packet);
     let mut file: Vec<u8> = numbers.flat_map(|number: &u32| number.to_be_bytes()).collect();
     file.extend(frame);
@@ -98,6 +106,62 @@ fn what_was_made_by_hand_is_good() {
         support::shown(&events),
         ["2023-09-12T06:06:56.000012Z 192.0.2.1#4096 udp x A RD answered NOERROR answer=A 1.2.3.4 size=48"]
     );
+}
+
+#[test]
+fn captures_with_other_clocks_and_padding() {
+    let times = [(6, 1_700_000_000_500_000), (9, 1_700_000_000_500_000_000), (0, 1_700_000_000)];
+    let times = times.into_iter().chain([(0x8a, 1_700_000_000 << 10 | 1 << 9), (0x80, 1_700_000_000)]);
+    for (exponent, ticks) in times {
+        let events = support::events(&mut open(pcapng_of(frame(), exponent, ticks), Format::Pcapng).unwrap());
+        let fraction = if exponent & 0x7f == 0 { 0 } else { 500_000 };
+        assert_eq!(events[0].time_micros, 1_700_000_000_000_000 + fraction, "{exponent:#x}");
+    }
+    for exponent in [127, 0xff] {
+        let events = support::events(&mut open(pcapng_of(frame(), exponent, u64::MAX), Format::Pcapng).unwrap());
+        assert_eq!(events.len(), 1);
+    }
+    // Padding does not make a packet whole that the capture has cut.
+    let mut cut = frame_of(&[QUERY, b"\0"].concat());
+    cut.pop();
+    let mut reader = open(pcapng_of(cut, 6, 7), Format::Pcapng).unwrap();
+    assert_eq!(reader.by_ref().count(), 0);
+    assert_eq!(reader.left_out(), [("packets cut by the capture", 1)]);
+}
+
+#[test]
+fn what_cdns_does_not_store_is_not_known() {
+    const ALL: &[u8] = b"\xa3\x00\x01\x01\x00\x03\x81\xa1\x00\xa1\x00\x1a\x00\x0f\x42\x40";
+    const HINTS: &[u8] =
+        b"\xa3\x00\x01\x01\x00\x03\x81\xa1\x00\xa2\x00\x1a\x00\x0f\x42\x40\x02\xa1\x00\x1a\x00\x03\xff\xff";
+    const PAIR: &[u8] = b"\x9f\xa9\x00\x07\x01\x00\x02\x19\x10\x00\x03\x05\x04\x00";
+    const NO_CLIENT: &[u8] = b"\x9f\xa8\x00\x07\x02\x19\x10\x00\x03\x05\x04\x00";
+    const NO_SIGNATURE: &[u8] = b"\x9f\xa8\x00\x07\x01\x00\x02\x19\x10\x00\x03\x05";
+    const NO_ANSWER: &[u8] = b"\x9f\xa8\x00\x07\x01\x00\x02\x19\x10\x00\x03\x05\x04\x00";
+    const REPLY: &[u8] = b"\x0c\xa1\x01\x00\xff";
+    const SIGNATURE: &[u8] = b"\x81\xa5\x02\x00\x04\x03\x06\x10\x08\x00\x10\x00";
+    const BADVERS: &[u8] = b"\x81\xa5\x02\x00\x04\x03\x06\x10\x08\x00\x10\x10";
+    const NO_CODE: &[u8] = b"\x81\xa4\x02\x00\x04\x03\x06\x10\x08\x00";
+    type Changes<'a> = &'a [(&'a [u8], &'a [u8])];
+    let cases: [(Changes<'_>, &str); 6] = [
+        (&[(PAIR, NO_ANSWER), (REPLY, b"\xff")], "x A RD unknown NOERROR size=48"),
+        (&[(PAIR, NO_ANSWER), (REPLY, b"\xff"), (ALL, HINTS)], "x A RD nodata NOERROR size=48"),
+        (&[(SIGNATURE, BADVERS)], "x A RD error BADVERS answer=A 1.2.3.4 size=48"),
+        (&[(SIGNATURE, NO_CODE)], "x A RD unknown - answer=A 1.2.3.4 size=48"),
+        (&[(PAIR, NO_CLIENT)], "no address of the client"),
+        (&[(PAIR, NO_SIGNATURE)], "no signature"),
+    ];
+    for (changes, expected) in cases {
+        let mut file = cdns();
+        for (from, to) in changes {
+            let at = file.windows(from.len()).position(|window| window == *from).unwrap();
+            file.splice(at..at + from.len(), to.iter().copied());
+        }
+        let mut reader = open(file, Format::Cdns).unwrap();
+        let mut said = support::shown(&support::events(&mut reader));
+        said.extend(reader.tally().first_bad.iter().map(|bad| bad.reason.clone()));
+        assert!(said.len() == 1 && said[0].ends_with(expected), "{expected}: {said:?}");
+    }
 }
 
 proptest! {
@@ -179,8 +243,70 @@ fn a_bomb_goes_off_in_a_box() {
         gzip.write_all(&zeros).unwrap();
     }
     let mut reader = open(gzip.finish().unwrap(), Format::Bind).unwrap();
-    assert_eq!(reader.by_ref().count(), 1);
-    assert!(reader.tally().first_bad[0].reason.contains("300 times its size"), "{:?}", reader.tally());
+    assert_eq!(reader.by_ref().count(), 0);
+    assert!(reader.fault().unwrap().contains("300 times its size"), "{:?}", reader.fault());
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
+    gzip.write_all(bytes).unwrap();
+    gzip.finish().unwrap()
+}
+
+/// A cut or damaged file is told apart from its records, which keep the numbers they have in the whole file.
+#[test]
+fn gzip_that_is_cut_or_damaged_is_a_fault_and_no_record() {
+    for (format, bytes) in good().into_iter().take(8) {
+        let whole: Vec<_> = open(bytes.clone(), format).unwrap().collect();
+        let packed = gzip(&bytes);
+        let mut wrong_sum = packed.clone();
+        let at = packed.len() - 8;
+        wrong_sum[at] ^= 1;
+        let cut = packed[..packed.len() - 9].to_vec();
+        for damaged in [wrong_sum, cut] {
+            let Ok(mut reader) = open(damaged, format) else { continue };
+            let read: Vec<_> = reader.by_ref().collect();
+            assert!(reader.fault().is_some(), "{format:?}");
+            assert!(reader.next().is_none() && reader.tally().bad == 0, "{format:?}: {:?}", reader.tally());
+            assert!(read.len() <= whole.len(), "{format:?}");
+            for (read, whole) in read.iter().zip(&whole) {
+                assert_eq!((read.number, format!("{:?}", read.event)), (whole.number, format!("{:?}", whole.event)));
+            }
+        }
+        let mut reader = open(packed, format).unwrap();
+        assert_eq!((reader.by_ref().count(), reader.fault()), (whole.len(), None), "{format:?}");
+    }
+}
+
+/// A disk that fails when so much was read.
+struct Failing(std::io::Cursor<Vec<u8>>);
+
+impl std::io::Read for Failing {
+    fn read(&mut self, buffer: &mut [u8]) -> std::io::Result<usize> {
+        match self.0.read(buffer)? {
+            0 => Err(std::io::Error::from_raw_os_error(5)),
+            len => Ok(len),
+        }
+    }
+}
+
+#[test]
+fn a_disk_that_fails_ends_the_reading_and_makes_no_record() {
+    let failing = |format, bytes: &[u8]| {
+        let options = Options { format: Some(format), ..Options::default() };
+        Reader::from_read(Box::new(Failing(std::io::Cursor::new(bytes.to_vec()))), "-", &options).unwrap()
+    };
+    let log = data("bind.log");
+    // In the middle of a line, in the head and far behind it.
+    for times in [1, 400] {
+        let bytes = [log.repeat(times), log[..40].to_vec()].concat();
+        let mut reader = failing(Format::Bind, &bytes);
+        assert_eq!((reader.by_ref().count(), reader.tally().bad), (5 * times, 0));
+        assert!(reader.fault().unwrap().contains("os error 5"), "{:?}", reader.fault());
+    }
+    // The query waits for its reply: nobody knows whether there is none.
+    let mut reader = failing(Format::Pcap, &pcap());
+    assert_eq!((reader.by_ref().count(), reader.fault().is_some()), (0, true));
 }
 
 #[test]
@@ -252,6 +378,36 @@ fn pihole() {
     let again = Reader::open(&copy, &Options::default()).unwrap();
     assert_eq!(again.source(), reader.source());
     assert_eq!(again.map(|record| record.number).collect::<Vec<_>>(), [13, 14, 15, 16, 17]);
+}
+
+#[test]
+fn databases_made_to_harm() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("pihole.db");
+    let changed = |sql: &str| {
+        let _ = std::fs::remove_file(&path);
+        database(&path).execute_batch(sql).unwrap();
+        Reader::open(&path, &Options::default())
+    };
+    // Numbers at the ends of what there is.
+    let sql = "INSERT INTO query_storage (id, timestamp, type, status, domain, client) VALUES (9223372036854775807, 1700000009, -9223372036854775808, 3, 1, 1);";
+    let mut reader = changed(sql).unwrap();
+    assert_eq!(reader.by_ref().last().unwrap().number, i64::MAX as u64);
+    assert_eq!(reader.tally().bad, 3);
+    assert_eq!(reader.progress().done, reader.progress().total.unwrap());
+    let sql = "UPDATE query_storage SET id = -9223372036854775808 WHERE id = 10;";
+    assert!(changed(sql).err().unwrap().to_string().contains("negative numbers"));
+    // Texts longer than anything Pi-hole writes: rows before them are kept, and the fault is said.
+    let sql = "UPDATE domain_by_id SET domain = hex(zeroblob(100000)) WHERE id = 2;";
+    let mut reader = changed(sql).unwrap();
+    assert_eq!((reader.by_ref().count(), reader.tally().bad), (1, 0));
+    assert!(reader.fault().unwrap().starts_with("behind row 10: "), "{:?}", reader.fault());
+    let sql = "UPDATE forward_by_id SET forward = hex(zeroblob(30000)) WHERE id = 2;";
+    let events = support::events(&mut changed(sql).unwrap());
+    assert_eq!(events[1].upstream.as_deref().map(str::len), Some(1_024));
+    // Programs in the place of data.
+    let sql = "DROP TABLE domain_by_id; CREATE TABLE domain_by_id (id INTEGER PRIMARY KEY, domain TEXT AS (hex(zeroblob(100000000))));";
+    assert!(changed(sql).err().unwrap().to_string().contains("domain_by_id has computed columns"));
 }
 
 #[test]

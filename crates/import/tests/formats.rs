@@ -7,8 +7,9 @@ mod support;
 use std::collections::HashMap;
 use std::io::Write as _;
 
+use dnstap::MessageType;
 use event::{Event, Outcome, Transport};
-use import::{Format, Options, Reader, sniff};
+use import::{Format, Options, Reader, Tap, sniff};
 use support::{data, events, read, shared, shown};
 
 #[test]
@@ -83,9 +84,13 @@ fn times_without_a_year_are_told_by_the_file() {
         "{:?}",
         shown(&events)
     );
-    // A stream has no such time.
+    // A stream has no such time, but what the caller says.
     let mut reader = read(&data("unbound-queries.log"), "unbound.log");
     assert_eq!((reader.by_ref().count(), reader.tally().bad), (5, 5));
+    let options = Options { until_micros: Some(1_704_067_200_000_000), ..Options::default() };
+    let stream = Box::new(std::io::Cursor::new(data("unbound-queries.log")));
+    let mut reader = Reader::from_read(stream, "unbound.log", &options).unwrap();
+    assert_eq!(shown(&support::events(&mut reader)), shown(&events));
 }
 
 #[test]
@@ -238,6 +243,92 @@ fn what_was_kept_need_not_be_kept_again() {
     assert_eq!(read(&gzip.finish().unwrap(), "c.gz").source(), source);
     let first = log.iter().position(|octet| *octet == b'\n').unwrap() + 1;
     assert_ne!(read(&log[first..], "a").source(), source);
+    // An empty line tells nothing.
+    let behind_empty = |log: &[u8]| read(&[b"\n\r\n", log].concat(), "a").source().to_owned();
+    assert_ne!(behind_empty(&log), behind_empty(&log[first..]));
+    // A stream without lines may be any: it is told by when it is read.
+    let stream = |until| {
+        let options = Options { until_micros: Some(until), ..Options::default() };
+        let stream = Box::new(std::io::Cursor::new(data("unbound.fstrm")));
+        Reader::from_read(stream, "-", &options).unwrap().source().to_owned()
+    };
+    assert_eq!(stream(1), stream(1));
+    assert_ne!(stream(1), stream(2));
+}
+
+#[test]
+fn zeek_escapes_octets() {
+    let log = "#fields\tts\tid.orig_h\tproto\tquery\tqtype\trcode\tanswers\n\
+        1.5\t::1\tudp\twe\\x20ird\\xff.example\t16\t0\tTXT 1 a\\x2cb,c\n\
+        1.5\t::1\tudp\ta\\xzz.example\t16\t0\tx\n";
+    let mut reader = read(log.as_bytes(), "dns.log");
+    let events = events(&mut reader);
+    assert_eq!(events[0].domain.as_deref(), Some(r"we\032ird\255.example"));
+    assert_eq!(events[0].answer.as_deref(), Some(r"TXT 1 a\044b, c"));
+}
+
+/// A message by hand: header, question, and an address in the answer when there is one.
+fn message(flags: u16, question: bool, answer: bool) -> Vec<u8> {
+    let counts = [0x1234, flags, u16::from(question), u16::from(answer), 0, 0];
+    let mut message: Vec<u8> = counts.iter().flat_map(|number: &u16| number.to_be_bytes()).collect();
+    if question {
+        message.extend(b"\x01x\0\0\x01\0\x01");
+    }
+    if answer {
+        message.extend(b"\x01x\0\0\x01\0\x01\0\0\0\x3c\0\x04\xc0\0\x02\x01");
+    }
+    message
+}
+
+fn tap(kind: MessageType, query: Option<Vec<u8>>, reply: Option<Vec<u8>>) -> Vec<u8> {
+    let message = dnstap::Message {
+        kind: kind as i32,
+        query_address: Some(vec![192, 0, 2, 7]),
+        query_port: Some(4_096),
+        query_time_sec: Some(1_700_000_000),
+        response_time_sec: reply.is_some().then_some(1_700_000_001),
+        query_message: query,
+        response_message: reply,
+        ..dnstap::Message::default()
+    };
+    let kind = dnstap::DnstapType::Message as i32;
+    dnstap::Dnstap { message: Some(Box::new(message)), kind, ..dnstap::Dnstap::default() }.to_bytes()
+}
+
+fn taken(frames: &[Vec<u8>]) -> Vec<String> {
+    let mut tap = Tap::default();
+    frames.iter().for_each(|frame| tap.take(frame));
+    tap.finish();
+    shown(&std::iter::from_fn(|| tap.give()).map(Result::unwrap).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_reply_with_its_query_beside_a_logged_query_is_one_event() {
+    let (query, reply) = (message(0x0100, true, false), message(0x8180, true, true));
+    let both = tap(MessageType::ClientResponse, Some(query.clone()), Some(reply));
+    let expected = ["2023-11-14T22:13:20Z 192.0.2.7#4096 udp x A RD,RA answered NOERROR answer=A 192.0.2.1 size=36"];
+    assert_eq!(taken(std::slice::from_ref(&both)), expected);
+    assert_eq!(taken(&[tap(MessageType::ClientQuery, Some(query), None), both]), expected);
+}
+
+#[test]
+fn answers_without_a_question_are_answers() {
+    let reply = tap(MessageType::ClientResponse, None, Some(message(0x8180, false, true)));
+    assert_eq!(taken(&[reply]), ["2023-11-14T22:13:20Z 192.0.2.7#4096 udp - TYPE0 RD,RA answered NOERROR size=29"]);
+    let cut = tap(MessageType::ClientResponse, None, Some(message(0x8180, true, true)[..20].to_vec()));
+    assert!(taken(&[cut])[0].contains(" unknown NOERROR "), "only its header can be read");
+}
+
+#[test]
+fn a_client_that_asks_the_same_again_and_again_is_bounded() {
+    let query = tap(MessageType::ClientQuery, Some(message(0x0100, true, false)), None);
+    let mut tap = Tap::default();
+    for _ in 0..100 {
+        tap.take(&query);
+    }
+    assert_eq!(std::iter::from_fn(|| tap.give()).count(), 84);
+    tap.finish();
+    assert_eq!(std::iter::from_fn(|| tap.give()).count(), 16);
 }
 
 #[test]

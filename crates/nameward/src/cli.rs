@@ -13,6 +13,7 @@ use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 use crate::client::{self, SEARCH_HELP, SearchArgs, TAIL_HELP, TailArgs};
 use crate::config::{self, Config};
+use crate::import::{self, ImportArgs};
 use crate::key::{self, KeyCommand};
 use crate::lab::{self, LabCommand};
 use crate::log::{self, LogCommand};
@@ -52,6 +53,9 @@ enum Command {
     /// Look after the log: what is kept, whether it can be read
     #[command(subcommand)]
     Log(LogCommand),
+    /// Keep the logs of others: dnstap, pcap, C-DNS, BIND, Unbound, Pi-hole, AdGuard Home, Zeek
+    #[command(after_help = import::HELP)]
+    Import(ImportArgs),
     /// Explain return codes and extended errors
     #[command(after_help = CODE_HELP)]
     Code(CodeArgs),
@@ -207,6 +211,10 @@ fn dispatch(args: &Args) -> anyhow::Result<Ended> {
         Command::Search(search) => client::search(search, &states(args)),
         Command::Tail(tail) => client::tail(tail, &states(args)),
         Command::Log(command) => log::run(command, &states(args)),
+        Command::Import(options) => match load(args)? {
+            Some((config, _)) => import::import(options, serve::log_settings(&config)?),
+            None => Ok(Ended::SaidWrong),
+        },
         Command::Code(code) => code::code(code),
         Command::Zone(command) => zone::run(command, &states(args)),
         Command::Key(command) => key::run(command).map(|()| Ended::Done),

@@ -2,6 +2,7 @@
 //!
 //! A library only so that tests and fuzz targets reach `config`; the product is the binary.
 
+mod admission;
 mod authority;
 mod cli;
 mod client;
@@ -9,9 +10,11 @@ mod code;
 pub mod config;
 mod demo;
 mod door;
+mod import;
 mod key;
 mod lab;
 mod log;
+mod output;
 mod reference;
 mod resolvers;
 pub mod serve;

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use crate::cli::{Ended, OutputArgs, print};
 use crate::client::{Client, Grid, REPLY_TIMEOUT, Side, is_table, width};
+use crate::table::clip;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum LogCommand {
@@ -20,23 +21,26 @@ pub(crate) enum LogCommand {
     /// Read every file of the log and name those that are damaged, missing or unknown; changes nothing
     #[command(after_help = VERIFY_HELP)]
     Verify {
-        /// The folder of a log that no server uses, instead of asking the server
-        #[arg(long, value_name = "FOLDER", conflicts_with_all = ["server", "token"])]
+        /// The folder of a log that no server uses: no server is asked
+        #[arg(long, value_name = "FOLDER")]
         folder: Option<PathBuf>,
         #[command(flatten)]
         output: OutputArgs,
     },
     /// Merge small segments and drop what is due now, instead of bit by bit
+    #[command(after_help = COMPACT_HELP)]
     Compact {
         #[command(flatten)]
         output: OutputArgs,
     },
     /// Searches that are running
+    #[command(after_help = SEARCHES_HELP)]
     Searches {
         #[command(flatten)]
         output: OutputArgs,
     },
     /// End a search that is running
+    #[command(after_help = CANCEL_HELP)]
     Cancel {
         /// Its number, as `nameward log searches` shows it
         id: u64,
@@ -58,6 +62,15 @@ Examples:
   nameward log verify --folder /backup/nameward/log
 
 Exit status: 0 everything can be read, 1 something cannot, or it failed.";
+
+const COMPACT_HELP: &str = "\
+Exit status: 0 done, 1 failed.";
+
+const SEARCHES_HELP: &str = "\
+Exit status: 0 told, 3 none is running, 1 failed.";
+
+const CANCEL_HELP: &str = "\
+Exit status: 0 ended, 3 no such search is running, 1 failed.";
 
 /// Runs a command.
 pub(crate) fn run(command: &LogCommand, states: &[PathBuf]) -> anyhow::Result<Ended> {
@@ -116,9 +129,10 @@ fn show<T: Serialize>(reply: &T, output: &OutputArgs, table: impl Fn(&T) -> Stri
     if is_table(output) { print(&table(reply)) } else { print(&format!("{}\n", serde_json::to_string(reply)?)) }
 }
 
-/// Heads and what is said of them, one a line.
+/// Heads and what is said of them, one a line. Names of files and reasons come from elsewhere: nothing in them speaks to the
+/// terminal.
 fn card(lines: &[(&str, String)]) -> String {
-    lines.iter().map(|(head, text)| format!("{head:<10} {text}\n")).collect()
+    lines.iter().map(|(head, text)| format!("{head:<10} {}\n", clip(text, usize::MAX))).collect()
 }
 
 fn bytes(bytes: u64) -> String {
@@ -163,10 +177,9 @@ fn status(report: &LogReport) -> String {
 }
 
 fn on_disk(report: &LogReport) -> String {
-    let in_segments = report.rows.saturating_sub(report.live_rows);
     let mut text = bytes(report.bytes);
-    if in_segments > 0 {
-        text.push_str(&format!(", {:.1} bytes an event", report.bytes as f64 / in_segments as f64));
+    if report.rows > 0 {
+        text.push_str(&format!(", {:.1} bytes an event", report.bytes as f64 / report.rows as f64));
     }
     if report.compressed_bytes > 0 {
         let times = report.uncompressed_bytes as f64 / report.compressed_bytes as f64;

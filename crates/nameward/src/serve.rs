@@ -22,8 +22,9 @@ use wire::name::Folded;
 
 use crate::cli::{print, read_file};
 use crate::config::{self, Config, ServerTransport, UpstreamGroup};
+use crate::output::{self, Outputs};
 use crate::status::Status;
-use crate::{authority, door, resolvers};
+use crate::{admission, authority, door, resolvers};
 
 /// Port tried when 53 cannot be had.
 const PORT_FALLBACK: u16 = 5353;
@@ -33,9 +34,6 @@ const SEGMENT_ROWS: usize = 1_000_000;
 const SEGMENT_AGE: Duration = Duration::from_secs(60);
 /// What a power cut may cost.
 const SYNC_EVERY: Duration = Duration::from_millis(200);
-/// Limits of all searches together: a heavy one must leave room for answers.
-const SEARCH_LIMITS: Limits =
-    Limits { memory_bytes: 1 << 30, search_bytes: 1 << 29, time: Duration::from_secs(30), concurrent: 4 };
 /// Longest wait for the last searches and replies when stopping.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
 
@@ -81,6 +79,8 @@ pub struct House {
     resolver: Resolver,
     shared: Arc<Shared>,
     front: Front,
+    outputs: Arc<Outputs>,
+    limits: Limits,
     web: Option<Web>,
     status: Arc<Status>,
     /// What runs, to tell what a reload changed.
@@ -140,6 +140,10 @@ impl House {
         told.push(("Lists", format!("{} lists, {rules} rules", config.lists.len())));
         told.extend(authority::told(&registrar).map(|line| ("Zones", line)));
 
+        // Before the first event.
+        let outputs = Arc::new(Outputs::open(&config, &store, runtime)?);
+        status.set_outputs(&outputs);
+        told.extend(output::told(&outputs.status()).map(|line| ("Outputs", line)));
         let front = open_front(&config, &shared, &store, runtime, &mut told)?;
         status.set_listeners(front.local_addresses());
         let mut house = House {
@@ -149,6 +153,8 @@ impl House {
             resolver,
             shared,
             front,
+            outputs,
+            limits: search_limits(&config),
             web: None,
             status,
             config: Mutex::new(config.clone()),
@@ -175,7 +181,7 @@ impl House {
             }
             fresh.clone_into(&mut newest);
         })?;
-        let searcher = Searcher::new(self.store.clone(), SEARCH_LIMITS);
+        let searcher = Searcher::new(self.store.clone(), self.limits);
         let desk = web::Desk {
             searcher,
             store: self.store.clone(),
@@ -281,6 +287,7 @@ impl House {
             task.abort();
         }
         self.store.close();
+        self.outputs.close(runtime);
     }
 
     /// Where queries are answered.
@@ -292,7 +299,7 @@ impl House {
     /// The log, for tests that look for events.
     #[must_use]
     pub fn searcher(&self) -> Searcher {
-        Searcher::new(self.store.clone(), SEARCH_LIMITS)
+        Searcher::new(self.store.clone(), self.limits)
     }
 
     /// Address and command-line token of the API.
@@ -309,17 +316,26 @@ impl Web {
     }
 }
 
-fn open_store(config: &Config, status: &Status, told: &mut Vec<(&'static str, String)>) -> anyhow::Result<Store> {
-    let folder = config.log_folder();
-    let settings = store::Settings {
-        folder: folder.clone(),
+/// How the log is kept, as configured.
+///
+/// # Errors
+/// When the secret of pseudonyms is needed and cannot be read or kept.
+pub(crate) fn log_settings(config: &Config) -> anyhow::Result<store::Settings> {
+    Ok(store::Settings {
+        folder: config.log_folder(),
         keep_age: config.log.keep_age,
         keep_bytes: config.log.keep_bytes,
         segment_rows: SEGMENT_ROWS,
         segment_age: SEGMENT_AGE,
         sync_every: SYNC_EVERY,
-        ..store::Settings::default()
-    };
+        admission: admission::admission(config)?,
+        keep_tenants: admission::keep_tenants(config),
+    })
+}
+
+fn open_store(config: &Config, status: &Status, told: &mut Vec<(&'static str, String)>) -> anyhow::Result<Store> {
+    let settings = log_settings(config)?;
+    let folder = settings.folder.clone();
     let (store, opened) = Store::open(settings).context("cannot open the log")?;
     for note in &opened.notes {
         tracing::warn!("log: {note}");
@@ -453,14 +469,34 @@ fn open_front(
     bail!("no address to answer on: {why}")
 }
 
+/// Limits of all searches together: a heavy one must leave room for answers, and for the others.
+fn search_limits(config: &Config) -> Limits {
+    let config::SearchLimits { memory_bytes, time, concurrent } = config.search;
+    Limits { memory_bytes, search_bytes: memory_bytes / 2, time, concurrent }
+}
+
 /// Names the changed settings that only a restart brings into force.
 fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
-    const RESTART: [&str; 5] = ["state", "listen.", "cache.", "log.folder", "web."];
+    const RESTART: [&str; 11] = [
+        "state",
+        "listen.",
+        "cache.",
+        "log.folder",
+        "log.node",
+        "log.privacy",
+        "web.",
+        "search.",
+        "tenant[",
+        "privacy[",
+        "output[",
+    ];
     let value = |config: &Config, key: &str| {
         config.shown.iter().find(|shown| shown.key == key).map(|shown| shown.value.clone())
     };
     let changed = after.shown.iter().filter(|shown| value(before, &shown.key).as_ref() != Some(&shown.value));
+    let gone = before.shown.iter().filter(|shown| value(after, &shown.key).is_none());
     changed
+        .chain(gone)
         .filter(|shown| RESTART.iter().any(|prefix| shown.key.starts_with(prefix)))
         .map(|shown| shown.key.clone())
         .collect()

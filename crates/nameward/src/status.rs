@@ -1,6 +1,6 @@
 //! How the server is: gathers what the rooms say of themselves into the API's status and the metrics page.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use api::{ListFault, ListStatus, LogStatus, StatusNote, UpstreamStatus, ZoneNotified};
@@ -14,6 +14,8 @@ use store::Store;
 use telemetry::{Kind, Page};
 use wire::code::{CODES, Place};
 
+use crate::output::{self, Outputs};
+
 /// What is known since the start.
 pub(crate) struct Status {
     started: SystemTime,
@@ -22,6 +24,7 @@ pub(crate) struct Status {
     reload: Mutex<Option<String>>,
     /// What was found when the log was opened.
     opening: Mutex<Vec<String>>,
+    outputs: OnceLock<Arc<Outputs>>,
 }
 
 impl Status {
@@ -31,6 +34,7 @@ impl Status {
             listeners: Mutex::default(),
             reload: Mutex::default(),
             opening: Mutex::default(),
+            outputs: OnceLock::new(),
         }
     }
 
@@ -41,6 +45,10 @@ impl Status {
 
     pub(crate) fn set_opening(&self, notes: Vec<String>) {
         *self.opening.lock().unwrap_or_else(PoisonError::into_inner) = notes;
+    }
+
+    pub(crate) fn set_outputs(&self, outputs: &Arc<Outputs>) {
+        let _ = self.outputs.set(Arc::clone(outputs));
     }
 
     pub(crate) fn reloaded(&self, outcome: Result<(), String>) {
@@ -98,6 +106,7 @@ impl Status {
         for text in self.opening.lock().unwrap_or_else(PoisonError::into_inner).iter() {
             notes.push(note("warn", "log".to_owned(), text.clone()));
         }
+        notes.extend(self.outputs.get().map(|outputs| output::notes(&outputs.status())).unwrap_or_default());
         if upstreams.is_empty() {
             notes.push(note("fail", "upstreams".to_owned(), "there are none: nothing can be looked up".to_owned()));
         } else if upstreams.iter().all(|upstream| !upstream.healthy) {
@@ -146,11 +155,16 @@ impl Status {
     ) -> Arc<dyn Fn() -> String + Send + Sync> {
         let (store, resolver) = (store.clone(), resolver.clone());
         let (control, registrar, shared) = (Arc::clone(control), Arc::clone(registrar), Arc::clone(shared));
-        Arc::new(move || metrics(&store, &control, &registrar, &resolver, &shared))
+        let status = Arc::clone(self);
+        Arc::new(move || {
+            let mut page = metrics(&store, &control, &registrar, &resolver, &shared);
+            output::samples(&mut page, &status.outputs.get().map(|outputs| outputs.status()).unwrap_or_default());
+            page.finish()
+        })
     }
 }
 
-fn metrics(store: &Store, control: &Control, registrar: &Registrar, resolver: &Resolver, shared: &Shared) -> String {
+fn metrics(store: &Store, control: &Control, registrar: &Registrar, resolver: &Resolver, shared: &Shared) -> Page {
     let mut page = Page::new();
     build(&mut page);
     answers(&mut page, &shared.counters());
@@ -196,7 +210,7 @@ fn metrics(store: &Store, control: &Control, registrar: &Registrar, resolver: &R
     page.sample(Kind::Counter, "nameward_log_dropped_total", "Events lost.", &[], health.dropped as f64);
     page.sample(Kind::Gauge, "nameward_log_bytes", "Bytes of the log on disk.", &[], health.bytes as f64);
     page.sample(Kind::Gauge, "nameward_log_rows", "Events in the log.", &[], health.rows as f64);
-    page.finish()
+    page
 }
 
 fn build(page: &mut Page) {

@@ -206,6 +206,15 @@ fn questions_about_all_of_them() {
     assert_eq!((reply.total, reply.error), (7, 0));
     let json = stage.run(&["search", "--json", "--sql", "SELECT count(*) AS n FROM events"]).ended(0);
     assert_eq!(json, "{\"n\":7}\n");
+    // Columns of one name are told apart; a program's points do not depend on a terminal.
+    let twice = "SELECT x.a, y.a, 2 AS a_2 FROM (SELECT 1 AS a) AS x, (SELECT 3 AS a) AS y";
+    assert_eq!(stage.run(&["search", "--json", "--sql", twice]).ended(0), "{\"a\":1,\"a_2\":2,\"a_3\":3}\n");
+    let json = stage.run(&["search", "--json", "--series"]).ended(0);
+    let reply: api::SeriesReply = serde_json::from_str(&json).unwrap();
+    assert!(reply.starts.len() > 200, "{}", reply.starts.len());
+    let alike = stage.run(&["search", "-o", "table", "--explain=code", "domain:nowhere.example OR qtype:A"]);
+    alike.ended(3);
+    assert_eq!(alike.err(), "nothing sets the 7 events selected apart from the 0 others\n");
     stage.close();
 }
 
@@ -237,6 +246,17 @@ fn exit_codes_say_what_happened() {
         (&["search", "--by", "client"], "--by goes with"),
         (&["search", "--csv", "--count"], "CSV and Parquet are for events"),
         (&["search", "--count", "--top", "code"], "cannot be used with"),
+        (&["search", "--sql", "SELECT 1", "code:NXDOMAIN"], "cannot be used with"),
+        (&["search", "--around", "1-1", "code:NXDOMAIN"], "cannot be used with"),
+        (&["search", "--around", "1-1", "--since", "1d"], "cannot be used with"),
+        (&["search", "-f", "--since", "1d"], "cannot be used with"),
+        (&["search", "--parts", "0.5"], "required arguments were not provided"),
+        (&["search", "-r", "--top", "code"], "-r is for events"),
+        (&["search", "-n", "5", "--count"], "-n is for events and values"),
+        (&["search", "-n", "101", "--top", "code"], "-n is 100 at most"),
+        (&["search", "-r", "-n", "100001"], "-n with -r is 100000 at most"),
+        (&["search", "-f", "-n", "1001"], "-n is 1000 at most"),
+        (&["tail", "-n", "1001"], "1001 is not in 0..=1000"),
     ] {
         let ended = stage.run(words);
         ended.ended(2);
@@ -287,7 +307,9 @@ fn the_log_tells_what_it_keeps_and_what_is_damaged() {
 
     let folder = stage.state.path().join("log");
     let alone = |folder: &std::path::Path| {
+        // The folder counts, whatever server the environment names.
         let mut command = Command::new(env!("CARGO_BIN_EXE_nameward"));
+        command.env("NAMEWARD_SERVER", "http://127.0.0.1:9").env("NAMEWARD_TOKEN", "of another");
         command.args(["log", "verify", "-o", "table", "--folder"]).arg(folder);
         Told(command.output().unwrap())
     };

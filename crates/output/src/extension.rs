@@ -1,7 +1,8 @@
 //! CEF and LEEF 2.0: a header of fields between pipes, then keys with values.
 //!
-//! Escaping. Headers of both: `\` before `|` and `\`; line ends become spaces, for neither has a way to write them there. Values of
-//! CEF: `\` before `=` and `\`, line ends as `\n` and `\r`. Values of LEEF, parted by tabs: the same, and tabs as `\t`.
+//! Escaping. Headers of both: `\` before `|` and `\`; control characters become spaces, for neither has a way to write them there.
+//! Values of CEF: `\` before `=` and `\`, line ends as `\n` and `\r`. Values of LEEF, parted by tabs: the same, and tabs as `\t`.
+//! Other control characters become spaces in values too.
 
 use std::fmt::Write as _;
 use std::net::IpAddr;
@@ -59,7 +60,7 @@ fn header_value(text: &mut String, value: &str) {
     for c in value.chars() {
         match c {
             '|' | '\\' => text.extend(['\\', c]),
-            '\n' | '\r' => text.push(' '),
+            c if c.is_control() => text.push(' '),
             c => text.push(c),
         }
     }
@@ -72,6 +73,7 @@ fn pair_value(text: &mut String, value: &str, parted_by_tabs: bool) {
             '\n' => text.push_str("\\n"),
             '\r' => text.push_str("\\r"),
             '\t' if parted_by_tabs => text.push_str("\\t"),
+            c if c.is_control() && c != '\t' => text.push(' '),
             c => text.push(c),
         }
     }
@@ -267,6 +269,17 @@ mod tests {
         let row = Row { client: "2001:db8::7".parse().unwrap(), ..row() };
         let text = String::from_utf8(cef(&row, "0.1.0", usize::MAX)).unwrap();
         assert!(text.contains(" c6a2Label=Source IPv6 Address c6a2=2001:db8::7 "), "{text}");
+    }
+
+    #[test]
+    fn control_characters_reach_no_collector() {
+        let text = |octets| String::from_utf8(octets).unwrap();
+        let row = Row { rule: Some("a\0b\u{1b}[31m\u{85}c".to_owned()), ..row() };
+        assert!(text(cef(&row, "0\u{7}1\n", usize::MAX)).contains("|0 1 |"));
+        for text in [text(cef(&row, "0\u{7}1\n", usize::MAX)), text(leef(&row, "0\u{7}1\n", usize::MAX))] {
+            assert!(text.contains("=a b [31m c"), "{text}");
+            assert!(text.chars().all(|c| !c.is_control() || c == '\t'), "{text:?}");
+        }
     }
 
     proptest! {

@@ -24,7 +24,7 @@ mod tls;
 mod weight;
 
 pub use backlog::{DOUBT_BYTES_MAX, DOUBT_FOR, READY_BYTES_MAX};
-pub use connect::{CONNECT_WITHIN, HANDSHAKE_WITHIN};
+pub use connect::{ACKNOWLEDGE_WITHIN, CONNECT_WITHIN, HANDSHAKE_WITHIN};
 pub use queue::QUEUE_ROWS_MAX;
 pub use sink::{Pace, STALL_MAX, STOP_WITHIN, Select, Settings, Sink, StartError};
 pub use status::{Loss, Lost, Status};

@@ -15,13 +15,60 @@ const TIMEOUT_MIN: Duration = Duration::from_millis(1);
 pub(crate) enum Stream {
     Unix(UnixStream),
     Tcp(TcpStream),
-    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
+    Tls(Box<StreamOwned<ClientConnection, Timed>>),
+}
+
+/// A connection whose waits end at one instant, however many reads and writes there are until then: TLS reads as often as its
+/// records come in pieces.
+pub(crate) struct Timed {
+    stream: TcpStream,
+    until: Option<Instant>,
+}
+
+impl Timed {
+    pub(crate) fn new(stream: TcpStream) -> Timed {
+        Timed { stream, until: None }
+    }
+
+    /// As [`Stream::wait_until`].
+    pub(crate) fn wait_until(&mut self, until: Option<Instant>) -> io::Result<()> {
+        self.until = until;
+        wait_tcp(&self.stream, until.map(left))
+    }
+
+    fn hurry(&self) -> io::Result<()> {
+        match self.until {
+            Some(until) if until <= Instant::now() => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, "the far end does not answer in time"))
+            }
+            Some(until) => wait_tcp(&self.stream, Some(left(until))),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Read for Timed {
+    fn read(&mut self, octets: &mut [u8]) -> io::Result<usize> {
+        self.hurry()?;
+        self.stream.read(octets)
+    }
+}
+
+impl Write for Timed {
+    fn write(&mut self, octets: &[u8]) -> io::Result<usize> {
+        self.hurry()?;
+        self.stream.write(octets)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.stream.flush()
+    }
 }
 
 impl Stream {
     /// Makes reads and writes wait until then at most; `None`: not at all.
     pub(crate) fn wait_until(&mut self, until: Option<Instant>) -> io::Result<()> {
-        let left = until.map(|until| until.saturating_duration_since(Instant::now()).max(TIMEOUT_MIN));
+        let left = until.map(left);
         match self {
             Stream::Unix(stream) => {
                 stream.set_nonblocking(left.is_none())?;
@@ -29,7 +76,7 @@ impl Stream {
                 stream.set_write_timeout(left)
             }
             Stream::Tcp(stream) => wait_tcp(stream, left),
-            Stream::Tls(stream) => wait_tcp(&stream.sock, left),
+            Stream::Tls(stream) => stream.sock.wait_until(until),
         }
     }
 
@@ -41,10 +88,14 @@ impl Stream {
             Stream::Tls(stream) => {
                 stream.conn.send_close_notify();
                 stream.flush()?;
-                stream.sock.shutdown(Shutdown::Write)
+                stream.sock.stream.shutdown(Shutdown::Write)
             }
         }
     }
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now()).max(TIMEOUT_MIN)
 }
 
 fn wait_tcp(stream: &TcpStream, left: Option<Duration>) -> io::Result<()> {
@@ -170,7 +221,7 @@ fn pass(result: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Whether the same may succeed a little later.
+/// Whether the same may succeed a little later. `TimedOut` may not: so the system says that the far end acknowledges nothing.
 pub(crate) fn is_later(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted | io::ErrorKind::TimedOut)
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }

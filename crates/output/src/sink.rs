@@ -19,7 +19,8 @@ use crate::tap;
 use crate::target::{Format, Target, Transport};
 use crate::tls::Tls;
 
-/// How long a far end may take nothing before its connection is given up.
+/// How long a far end may take nothing before its connection is given up; on TCP the system does so after
+/// [`crate::ACKNOWLEDGE_WITHIN`].
 pub const STALL_MAX: Duration = Duration::from_secs(30);
 /// Longest time a stop takes, the far end's goodbye included; what is not sent by then goes to the spool.
 pub const STOP_WITHIN: Duration = Duration::from_secs(2);
@@ -291,7 +292,10 @@ impl Worker {
     fn take_in(&mut self, batches: Vec<Entry>) {
         for entry in batches {
             let Ok(rows) = event::rows(&entry.batch) else {
-                self.lost.add(Loss::Damaged, entry.batch.num_rows() as u64);
+                let count = entry.batch.num_rows() as u64;
+                self.lost.add(Loss::Damaged, count);
+                // Their numbers are not a gap as well.
+                self.next_seq = self.next_seq.map(|expected| expected + entry.dropped_before + count);
                 continue;
             };
             if let (Some(first), Some(expected)) = (rows.first(), self.next_seq) {
@@ -302,11 +306,7 @@ impl Worker {
             for row in rows.iter().filter(|row| self.select.as_ref().is_none_or(|select| select(row))) {
                 let octets = match &self.syslog {
                     Some(syslog) => syslog.message(row),
-                    None => Some(tap::frames(row, &self.node, &self.version)),
-                };
-                let Some(octets) = octets else {
-                    self.lost.add(Loss::Long, 1);
-                    continue;
+                    None => tap::frames(row, &self.node, &self.version),
                 };
                 let pushed = self.backlog.push(octets, matches!(self.state, State::Up { .. }));
                 match pushed {

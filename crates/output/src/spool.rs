@@ -69,6 +69,8 @@ pub(crate) struct Spool {
     form: String,
     open: Opener,
     pieces: VecDeque<Piece>,
+    /// Number of the next file behind all others: never one that was, for places in that may be held yet.
+    next: u64,
     bytes: u64,
     /// The last piece, while it is written to.
     tail: Option<Box<dyn Append>>,
@@ -79,6 +81,8 @@ pub(crate) struct Spool {
     /// How far the first piece was sent.
     sent_at: u64,
     sent_records: u64,
+    /// That the disk cannot be read was said.
+    is_unread_told: bool,
     pub(crate) lost: Lost,
     pub(crate) notes: Vec<String>,
 }
@@ -95,6 +99,7 @@ impl Spool {
             form,
             open,
             pieces: VecDeque::new(),
+            next: FIRST,
             bytes: 0,
             tail: None,
             is_unsynced: false,
@@ -102,6 +107,7 @@ impl Spool {
             read_at: 0,
             sent_at: 0,
             sent_records: 0,
+            is_unread_told: false,
             lost: Lost::default(),
             notes: Vec::new(),
         };
@@ -111,6 +117,7 @@ impl Spool {
         numbers.sort_unstable();
         for number in numbers {
             spool.admit(number)?;
+            spool.next = spool.next.max(number.saturating_add(1));
         }
         spool.resume()?;
         spool.hold_limit();
@@ -193,11 +200,12 @@ impl Spool {
         self.bytes_max == 0
     }
 
-    /// Keeps a record behind all others; the oldest go when there is no room. What the disk does not take is lost, and counted.
+    /// Keeps a record behind all others; the oldest go when there is no room, and only then. What the disk does not take is lost,
+    /// and counted.
     pub(crate) fn append(&mut self, content: &[u8]) -> io::Result<()> {
         let record = record(content);
         let mut result = self.try_append(&record);
-        if result.is_err() && self.pieces.len() > 1 {
+        if result.as_ref().is_err_and(is_full) && self.pieces.len() > 1 {
             self.drop_oldest(Loss::Disk);
             result = self.try_append(&record);
         }
@@ -213,9 +221,9 @@ impl Spool {
         if is_full || self.tail.is_none() {
             self.sync();
             self.tail = None;
-            let number = self.pieces.back().map_or(FIRST, |piece| piece.number + 1);
-            let head = self.head();
+            let (number, head) = (self.next, self.head());
             self.tail = Some(self.write_new(number, &head)?);
+            self.next += 1;
             if self.pieces.is_empty() {
                 (self.sent_at, self.read_at) = (head.len() as u64, head.len() as u64);
             }
@@ -262,7 +270,7 @@ impl Spool {
             return Ok(());
         }
         // A part of the first file may be sent: a file before it would make a second place to keep. So the rest of it moves along.
-        let number = self.pieces.front().map_or(FIRST, |piece| piece.number - 1);
+        let number = self.pieces.front().map_or(self.next, |piece| piece.number) - 1;
         let rest = match self.pieces.front() {
             Some(first) if self.sent_records > 0 => {
                 let unsent = first.records - self.sent_records;
@@ -286,7 +294,8 @@ impl Spool {
         Ok(())
     }
 
-    /// The next record; `None` when all were read. A record that cannot be read ends its file, which is counted and said.
+    /// The next record; `None` when all were read, or the system cannot read now. A record that is not there or damaged ends its
+    /// file, which is counted and said.
     pub(crate) fn read(&mut self) -> Option<(Vec<u8>, Place)> {
         loop {
             let at = self.pieces.iter().position(|piece| piece.read < piece.records)?;
@@ -298,7 +307,9 @@ impl Spool {
                 match File::open(self.path(number)) {
                     Ok(file) => self.reader = Some((number, file)),
                     Err(error) => {
-                        self.give_up(at, &error);
+                        if !self.give_up(at, &error) {
+                            return None;
+                        }
                         continue;
                     }
                 }
@@ -308,16 +319,28 @@ impl Spool {
                 Ok(content) => {
                     self.read_at += (RECORD_HEAD + content.len()) as u64;
                     self.pieces[at].read += 1;
+                    self.is_unread_told = false;
                     return Some((content, Place { number, end: self.read_at }));
                 }
-                Err(error) => self.give_up(at, &error),
+                Err(error) if self.give_up(at, &error) => {}
+                Err(_) => {
+                    self.reader = None;
+                    return None;
+                }
             }
         }
     }
 
-    /// What was not read of a piece is lost.
-    fn give_up(&mut self, at: usize, error: &io::Error) {
+    /// What was not read of a piece is lost, when it is gone or damaged. `false`: the system has no means now (descriptors,
+    /// memory), or the disk fails; the records may be there yet.
+    fn give_up(&mut self, at: usize, error: &io::Error) -> bool {
         let path = self.path(self.pieces[at].number);
+        if !is_gone(error) {
+            if !std::mem::replace(&mut self.is_unread_told, true) {
+                tracing::warn!(error = %error, "{} cannot be read now; it is tried again", path.display());
+            }
+            return false;
+        }
         let piece = &mut self.pieces[at];
         let lost = piece.records - piece.read;
         piece.records = piece.read;
@@ -327,6 +350,12 @@ impl Spool {
             self.tail = None;
         }
         self.remove_sent();
+        true
+    }
+
+    /// Whether the record that ends here is on disk still.
+    pub(crate) fn has(&self, place: Place) -> bool {
+        self.pieces.front().is_some_and(|piece| piece.number <= place.number)
     }
 
     /// The record that ends here was sent. Records are sent in the order they were read.
@@ -423,6 +452,16 @@ impl Spool {
             tracing::warn!(error = %error, "some events may be sent twice after a restart");
         }
     }
+}
+
+/// Whether there is no room, so that dropping what is old would make some.
+fn is_full(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+}
+
+/// Whether what should be in a file is not, however often it is read.
+fn is_gone(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof)
 }
 
 fn record(content: &[u8]) -> Vec<u8> {

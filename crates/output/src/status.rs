@@ -13,7 +13,7 @@ pub enum Loss {
     Spool,
     /// The disk did not take them.
     Disk,
-    /// They cannot be made short enough for the far end.
+    /// The network takes no datagram of their size.
     Long,
     /// What was kept cannot be read, or was made for another kind of far end.
     Damaged,

@@ -28,6 +28,10 @@ const MSGID: &str = "query";
 const HOSTNAME_MAX: usize = 255;
 /// Octets to which texts are cut, one after the other, until a message is short enough.
 const TEXT_STEPS: [usize; 4] = [TEXT_MAX, 256, 64, 0];
+/// Octets to which names are cut when that is not enough.
+const NAME_STEPS: [usize; 4] = [512, 256, 64, 16];
+/// What a name that was cut ends in.
+const CUT_MARK: &str = "…";
 
 /// What all messages of a sink have in common.
 pub(crate) struct Syslog {
@@ -40,14 +44,24 @@ pub(crate) struct Syslog {
 }
 
 impl Syslog {
-    /// The row as it travels; `None` when it cannot be made short enough.
-    pub(crate) fn message(&self, row: &Row) -> Option<Vec<u8>> {
+    /// The row as it travels. One that is too long loses its texts first, then the registered domain, which the domain tells
+    /// too; then names are cut, and last the extended errors go: a long name is no way past a collector.
+    pub(crate) fn message(&self, row: &Row) -> Vec<u8> {
         let max = if self.is_datagram { MESSAGE_UDP_MAX } else { MESSAGE_STREAM_MAX };
         let head = self.head(row);
-        let body = TEXT_STEPS
-            .into_iter()
-            .map(|text_max| self.body(row, text_max))
-            .find(|body| head.len() + body.len() <= max)?;
+        let fits = |body: &Vec<u8>| head.len() + body.len() <= max;
+        let body = TEXT_STEPS.into_iter().map(|text_max| self.body(row, text_max)).find(&fits).unwrap_or_else(|| {
+            let mut short = Row { reg_domain: None, ..row.clone() };
+            for name_max in NAME_STEPS {
+                let body = self.body(&short, 0);
+                if fits(&body) {
+                    return body;
+                }
+                cut_names(&mut short, name_max);
+            }
+            short.ede.clear();
+            self.body(&short, 0)
+        });
         let len = head.len() + body.len();
         let mut octets = Vec::with_capacity(len + 8);
         if !self.is_datagram {
@@ -55,7 +69,7 @@ impl Syslog {
         }
         octets.extend_from_slice(head.as_bytes());
         octets.extend_from_slice(&body);
-        Some(octets)
+        octets
     }
 
     fn head(&self, row: &Row) -> String {
@@ -77,6 +91,16 @@ impl Syslog {
             Format::Json => json::body(row, text_max),
             Format::Cef => extension::cef(row, &self.version, text_max),
             Format::Leef => extension::leef(row, &self.version, text_max),
+        }
+    }
+}
+
+fn cut_names(row: &mut Row, max: usize) {
+    let names = [&mut row.domain, &mut row.key, &mut row.list, &mut row.upstream, &mut row.tenant, &mut row.node];
+    for name in names.into_iter().flatten() {
+        if name.len() > max {
+            name.truncate(name.floor_char_boundary(max));
+            name.push_str(CUT_MARK);
         }
     }
 }
@@ -135,7 +159,7 @@ pub(crate) mod tests {
     }
 
     fn message(syslog: &Syslog, row: &Row) -> String {
-        String::from_utf8(syslog.message(row).unwrap()).unwrap()
+        String::from_utf8(syslog.message(row)).unwrap()
     }
 
     #[test]
@@ -198,11 +222,35 @@ pub(crate) mod tests {
                 let syslog = Syslog { format, ..syslog(is_datagram) };
                 let max = if is_datagram { MESSAGE_UDP_MAX } else { MESSAGE_STREAM_MAX };
                 let row = Row { answer: long("\u{e9}"), rule: long("\\"), update: long("\u{1}"), ..row() };
-                let octets = syslog.message(&row).unwrap();
+                let octets = syslog.message(&row);
                 assert!(octets.len() <= max + "8192 ".len(), "{format:?}: {}", octets.len());
                 assert!(String::from_utf8(octets).unwrap().contains("ads.example"));
             }
         }
-        assert_eq!(syslog(true).message(&Row { list: long("x"), ..row() }), None, "names are not cut");
+    }
+
+    #[test]
+    fn a_message_comes_out_however_long_names_are() {
+        // The longest name there is, every octet escaped.
+        let longest = vec!["\\001".repeat(63); 4].join(".")[..4 * 252].to_owned();
+        let names = Row { domain: Some(longest.clone()), reg_domain: Some(longest.clone()), ..row() };
+        let text = message(&syslog(true), &names);
+        let body: serde_json::Value = serde_json::from_str(text.split_once(" - ").unwrap().1).unwrap();
+        assert!(text.len() <= MESSAGE_UDP_MAX, "{}", text.len());
+        let domain = body["domain"].as_str().unwrap();
+        assert!(longest.starts_with(domain.strip_suffix(CUT_MARK).unwrap_or(domain)) && domain.len() > 200, "{domain}");
+        assert_eq!(body["reg_domain"], serde_json::Value::Null);
+
+        let long = || Some("\u{1}".repeat(3000));
+        for format in Format::ALL.map(|(_, format)| format) {
+            for is_datagram in [true, false] {
+                let ede = vec![(65_535, "x".repeat(3000)); 8];
+                let all = Row { list: long(), key: long(), tenant: long(), upstream: long(), ede, ..names.clone() };
+                let all = Row { node: Some("n".repeat(3000)), answer: long(), rule: long(), update: long(), ..all };
+                let octets = Syslog { format, ..syslog(is_datagram) }.message(&all);
+                let max = if is_datagram { MESSAGE_UDP_MAX } else { MESSAGE_STREAM_MAX + "8192 ".len() };
+                assert!(octets.len() <= max, "{format:?}: {}", octets.len());
+            }
+        }
     }
 }

@@ -8,7 +8,11 @@ use std::net::IpAddr;
 
 use dnstap::{Dnstap, DnstapType, Message, MessageType, Policy, PolicyAction, SocketFamily, SocketProtocol};
 use event::{Action, Flags, Outcome, Row, Transport};
-use wire::name::Folded;
+use wire::kind;
+use wire::message::{Builder, Section};
+use wire::name::{Folded, Name};
+use wire::reply::MESSAGE_LEN_MAX;
+use wire::view::{flag, option};
 
 use crate::json::{self, TEXT_MAX, cut};
 
@@ -16,26 +20,11 @@ use crate::json::{self, TEXT_MAX, cut};
 const UDP_SIZE: u16 = 1232;
 /// Longest text of an extended error passed on, octets: eight of them leave room in any message.
 const EDE_TEXT_MAX: usize = 1024;
-/// Type OPT.
-const OPT: u16 = 41;
-/// Option of an extended error (RFC 8914).
-const OPTION_EDE: u16 = 15;
 /// Who decided, when no list did.
 const OURSELVES: &str = "nameward";
 
-/// Flags of the header (RFC 1035 §4.1.1, RFC 4035 §3).
-mod header {
-    pub(super) const QR: u16 = 0x8000;
-    pub(super) const AA: u16 = 0x0400;
-    pub(super) const TC: u16 = 0x0200;
-    pub(super) const RD: u16 = 0x0100;
-    pub(super) const RA: u16 = 0x0080;
-    pub(super) const AD: u16 = 0x0020;
-    pub(super) const CD: u16 = 0x0010;
-}
-
 /// DNSSEC OK, in the flags of OPT.
-const OPT_DO: u16 = 0x8000;
+const OPT_DO: u32 = 0x8000;
 
 /// The frames of a row, as they travel.
 pub(crate) fn frames(row: &Row, node: &str, version: &str) -> Vec<u8> {
@@ -124,25 +113,25 @@ fn policy(row: &Row) -> Option<Policy> {
 }
 
 fn query(row: &Row) -> Vec<u8> {
-    let flags = [(Flags::RD, header::RD), (Flags::AD, header::AD), (Flags::CD, header::CD)];
+    let flags = [(Flags::RD, flag::RD), (Flags::AD, flag::AD), (Flags::CD, flag::CD)];
     message(row, bits(row, &flags), row.flags.contains(Flags::EDNS).then(Vec::new), 0)
 }
 
 fn response(row: &Row) -> Vec<u8> {
     let flags = [
-        (Flags::RD, header::RD),
-        (Flags::CD, header::CD),
-        (Flags::AA, header::AA),
-        (Flags::TC, header::TC),
-        (Flags::RA, header::RA),
-        (Flags::AUTHENTIC, header::AD),
+        (Flags::RD, flag::RD),
+        (Flags::CD, flag::CD),
+        (Flags::AA, flag::AA),
+        (Flags::TC, flag::TC),
+        (Flags::RA, flag::RA),
+        (Flags::AUTHENTIC, flag::AD),
     ];
     let rcode = row.rcode.unwrap_or(0);
-    let flags = bits(row, &flags) | header::QR | (rcode & 0xf);
+    let flags = bits(row, &flags) | flag::QR | (rcode & flag::RCODE);
     let mut options = Vec::new();
     for (code, text) in &row.ede {
         let text = cut(text, EDE_TEXT_MAX);
-        options.extend_from_slice(&OPTION_EDE.to_be_bytes());
+        options.extend_from_slice(&option::EXTENDED_ERROR.to_be_bytes());
         options.extend_from_slice(&(text.len() as u16 + 2).to_be_bytes());
         options.extend_from_slice(&code.to_be_bytes());
         options.extend_from_slice(text.as_bytes());
@@ -157,25 +146,17 @@ fn bits(row: &Row, flags: &[(Flags, u16)]) -> u16 {
 }
 
 fn message(row: &Row, flags: u16, options: Option<Vec<u8>>, rcode_upper: u8) -> Vec<u8> {
-    let name = row.domain.as_deref().and_then(Folded::from_text);
-    let counts = [0, flags, u16::from(name.is_some()), 0, 0, u16::from(options.is_some())];
-    let mut octets: Vec<u8> = counts.iter().flat_map(|number| number.to_be_bytes()).collect();
-    if let Some(name) = name {
-        octets.extend_from_slice(name.wire());
-        octets.extend_from_slice(&row.qtype.to_be_bytes());
-        octets.extend_from_slice(&row.qclass.to_be_bytes());
+    let mut message = Builder::new(0, flags, MESSAGE_LEN_MAX);
+    if let Some(name) = row.domain.as_deref().and_then(Folded::from_text) {
+        message.question(name.name(), row.qtype, row.qclass);
     }
     if let Some(options) = options {
         let do_bit = if row.flags.contains(Flags::DO) { OPT_DO } else { 0 };
-        octets.push(0);
-        octets.extend_from_slice(&OPT.to_be_bytes());
-        octets.extend_from_slice(&UDP_SIZE.to_be_bytes());
-        octets.extend_from_slice(&[rcode_upper, 0]);
-        octets.extend_from_slice(&do_bit.to_be_bytes());
-        octets.extend_from_slice(&(options.len() as u16).to_be_bytes());
-        octets.extend_from_slice(&options);
+        let ttl = u32::from(rcode_upper) << 24 | do_bit;
+        // A name and eight texts fit into any message.
+        let _ = message.parts(Section::Additional, Name::ROOT, kind::OPT, UDP_SIZE, ttl, &options);
     }
-    octets
+    message.finish()
 }
 
 #[cfg(test)]

@@ -87,11 +87,9 @@ impl ScalarUDFImpl for Test {
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let array = only_argument(&arguments)?;
         let found = match &self.among {
-            Among::Numbers(ranges) => any_item(&array, |items| {
-                let numbers = items.as_primitive_opt::<UInt16Type>()?;
-                let within = |number| ranges.iter().any(|(low, high)| (*low..=*high).contains(&number));
-                Some(numbers.iter().map(|number| number.is_some_and(within)).collect())
-            })?,
+            Among::Numbers(ranges) => {
+                any_number(&array, |number| ranges.iter().any(|(low, high)| (*low..=*high).contains(&number)))?
+            }
             Among::Texts(pattern) => any_text(&array, |text| pattern.matches(text))?,
             Among::SomeText => any_text(&array, |text| !text.is_empty())?,
             Among::Nets(nets) => {
@@ -118,12 +116,24 @@ pub(crate) fn any_text(array: &ArrayRef, fits: impl Fn(&str) -> bool) -> Result<
     })
 }
 
+/// For each list of numbers, whether any of them fits.
+pub(crate) fn any_number(array: &ArrayRef, fits: impl Fn(u16) -> bool) -> Result<BooleanArray> {
+    any_item(array, |items| {
+        let numbers = items.as_primitive_opt::<UInt16Type>()?;
+        Some(numbers.iter().map(|number| number.is_some_and(&fits)).collect())
+    })
+}
+
 /// For each list, whether any of its items is one of those.
 fn any_item(array: &ArrayRef, hits: impl Fn(&ArrayRef) -> Option<Vec<bool>>) -> Result<BooleanArray> {
     let Some(lists) = array.as_list_opt::<i32>() else { return exec_err!("the column holds no lists") };
-    let Some(hits) = hits(lists.values()) else { return exec_err!("the lists hold other things than expected") };
     let offsets = lists.value_offsets();
-    let place = |at: usize| usize::try_from(offsets[at]).unwrap_or(0);
+    let offset = |at: usize| usize::try_from(offsets[at]).unwrap_or(0);
+    // A part of an array has the items of the whole.
+    let (first, last) = (offset(0), offset(lists.len()));
+    let hits = hits(&lists.values().slice(first, last.saturating_sub(first)));
+    let Some(hits) = hits else { return exec_err!("the lists hold other things than expected") };
+    let place = |at: usize| offset(at) - first;
     let row = |row: usize| Some(lists.is_valid(row) && hits[place(row)..place(row + 1)].contains(&true));
     Ok((0..lists.len()).map(row).collect())
 }

@@ -7,11 +7,17 @@ use event::{Builder, Row};
 use futures::StreamExt;
 use wire::code::CODES;
 
+use crate::run::WAITING_MAX;
 use crate::sample::{ALL, LIMITS, NAMES, Numbers, START, batches, event, sample, searcher};
 use crate::{Cursor, Limits, Lines, Order, SearchError, Searcher, SqlValue, Window, parse, to_sql};
 
 fn place(row: &Row) -> Cursor {
     Cursor { time_micros: row.time_micros, seq: row.seq }
+}
+
+/// Many events, and limits.
+fn log_within(rows: usize, limits: Limits) -> (Searcher, Vec<Row>) {
+    (searcher(batches(3, rows), limits), Vec::new())
 }
 
 /// Many events: `change` makes each what the test needs.
@@ -177,6 +183,8 @@ async fn a_planted_fault_is_explained_first() {
         // What has nothing to do with it is not named.
         assert!(["client", "upstream"].contains(&finding.field), "{finding:?}");
     }
+    let several = searcher.explain(&all, ALL, &failing, ALL, &["ede"], 10).await;
+    assert!(matches!(several, Err(SearchError::Field(text)) if text.contains("several `ede`")));
     let whole = searcher.explain(&all, ALL, &all, ALL, &fields, 10).await.unwrap();
     assert!(whole.findings.is_empty(), "nothing sets all of it apart from the rest, which is nothing");
 }
@@ -273,13 +281,66 @@ async fn one_search_has_its_own_share_of_memory() {
             other => panic!("{other:?}"),
         }
     };
-    assert!(told(Limits { search_bytes: 1, ..LIMITS }).await.contains("(search_bytes)"));
-    assert!(told(Limits { memory_bytes: 1, ..LIMITS }).await.contains("(memory_bytes)"));
+    assert!(told(Limits { search_bytes: 1, ..LIMITS }).await.contains("(half of search.memory)"));
+    assert!(told(Limits { memory_bytes: 1, ..LIMITS }).await.contains("(search.memory)"));
     let small = searcher(rows.clone(), Limits { search_bytes: 100, ..LIMITS });
     assert!(matches!(small.distinct(&all, ALL, "domain", Some("client"), 5).await, Err(SearchError::Limit(_))));
     let slow = searcher(rows.clone(), Limits { time: Duration::from_millis(1), concurrent: 1, ..LIMITS });
     let _turn = slow.take_turn().await;
-    assert!(matches!(slow.count(&all, ALL).await, Err(SearchError::Limit(text)) if text.contains("(time)")));
+    assert!(matches!(slow.count(&all, ALL).await, Err(SearchError::Limit(text)) if text.contains("(search.time)")));
+}
+
+#[tokio::test]
+async fn more_searches_than_may_wait_are_refused() {
+    let busy = searcher(batches(1, 10), Limits { concurrent: 1, ..LIMITS });
+    let turn = busy.take_turn().await;
+    let all = parse("").unwrap();
+    let waiting: Vec<_> = (0..WAITING_MAX + 2)
+        .map(|_| {
+            let (busy, all) = (busy.clone(), all.clone());
+            tokio::spawn(async move { busy.count(&all, ALL).await })
+        })
+        .collect();
+    while busy.running().len() < WAITING_MAX + 2 {
+        tokio::task::yield_now().await;
+    }
+    let refused = busy.count(&all, ALL).await;
+    assert!(matches!(&refused, Err(SearchError::Limit(text)) if text.contains("waiting")), "{refused:?}");
+    assert!(matches!(busy.stream(&all, ALL, Order::Newest).await, Err(SearchError::Limit(_))));
+    assert_eq!(busy.refused(), 2);
+    drop(turn);
+    for waiting in waiting {
+        assert_eq!(waiting.await.unwrap().unwrap(), 10);
+    }
+    assert_eq!(busy.count(&all, ALL).await.unwrap(), 10);
+}
+
+#[tokio::test]
+async fn a_reader_that_does_not_read_keeps_no_turn() {
+    let time = Duration::from_secs(10);
+    let (searcher, _) = log_within(100_000, Limits { concurrent: 1, time, ..LIMITS });
+    let searcher = searcher.with_patience(Duration::from_millis(100));
+    let all = parse("").unwrap();
+    let mut idle = searcher.stream(&all, ALL, Order::Newest).await.unwrap();
+    // Its turn comes once the first is given up.
+    let mut other = searcher.stream(&all, ALL, Order::Newest).await.unwrap();
+    assert!(other.next().await.unwrap().is_ok());
+    let mut last = None;
+    while let Some(batch) = idle.next().await {
+        last = Some(batch);
+    }
+    assert!(matches!(&last, Some(Err(SearchError::Limit(text))) if text.contains("reader")), "{last:?}");
+}
+
+#[tokio::test]
+async fn a_stream_waits_for_its_turn_no_longer_than_a_search() {
+    let (searcher, _) = log_within(100_000, Limits { concurrent: 1, time: Duration::from_secs(3), ..LIMITS });
+    let all = parse("").unwrap();
+    let idle = searcher.stream(&all, ALL, Order::Newest).await.unwrap();
+    let other = searcher.stream(&all, ALL, Order::Newest).await.map(|rows| rows.total());
+    assert!(matches!(&other, Err(SearchError::Limit(text)) if text.contains("(search.time)")), "{other:?}");
+    drop(idle);
+    assert_eq!(searcher.stream(&all, ALL, Order::Newest).await.unwrap().total(), 100_000);
 }
 
 #[tokio::test]
@@ -342,6 +403,64 @@ async fn sql_reads_words_where_the_log_has_numbers() {
     assert!(text(&reply.rows[0][0]).ends_with('Z'));
 }
 
+/// A chain of `WITH`, each of the one before; the last is called `last`.
+fn with(steps: usize, first: &str, step: impl Fn(&str) -> String) -> String {
+    let mut text = format!("WITH w0 AS ({first})");
+    for at in 1..steps {
+        text += &format!(", w{at} AS ({})", step(&format!("w{}", at - 1)));
+    }
+    text + &format!(", last AS ({}) ", step(&format!("w{}", steps - 1)))
+}
+
+#[tokio::test]
+async fn a_reply_to_sql_has_bounds() {
+    let searcher = self::searcher(batches(1, 4_000), LIMITS);
+    let columns = |count: usize| {
+        let columns: Vec<String> = (0..count).map(|at| format!("coalesce(domain, 'none') AS c{at}")).collect();
+        format!("SELECT {} FROM events", columns.join(", "))
+    };
+    assert_eq!(searcher.sql(&columns(50), ALL, 10_000).await.unwrap().rows.len(), 4_000);
+    let told = searcher.sql(&columns(700), ALL, 10_000).await;
+    assert!(matches!(&told, Err(SearchError::Limit(text)) if text.contains("a reply to SQL")));
+    // Few of many rows are no large reply.
+    assert!(searcher.sql(&columns(500), ALL, 10).await.unwrap().more);
+}
+
+#[tokio::test]
+async fn times_beyond_microseconds_are_told_as_numbers() {
+    let (searcher, _) = sample(1, 1);
+    let reply = searcher.sql("SELECT to_timestamp_seconds(9223372036854775), to_timestamp_seconds(0)", ALL, 1).await;
+    let expected = vec![SqlValue::Integer(9_223_372_036_854_775), SqlValue::Text("1970-01-01T00:00:00Z".to_owned())];
+    assert_eq!(reply.unwrap().rows, vec![expected]);
+}
+
+#[test]
+fn what_cannot_be_read_is_not_the_fault_of_the_text() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut numbers = Numbers(3);
+    let events: Vec<event::Event> = (0..60).map(|_| event(&mut numbers)).collect();
+    let (log, _) = crate::sample::on_disk(folder.path(), &events);
+    let searcher = Searcher::new(log.clone(), LIMITS);
+    damage(folder.path());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    let told = runtime.block_on(searcher.sql("SELECT count(DISTINCT domain) FROM events", ALL, 1));
+    assert!(matches!(told, Err(SearchError::Engine(_))), "{told:?}");
+    log.close();
+}
+
+/// Overwrites the data of all segments, and leaves their lengths.
+fn damage(folder: &std::path::Path) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            damage(&path);
+        } else if path.extension().is_some_and(|end| end == "parquet") {
+            let octets = std::fs::read(&path).unwrap();
+            std::fs::write(&path, vec![0xff; octets.len()]).unwrap();
+        }
+    }
+}
+
 #[tokio::test]
 async fn sql_reads_one_view_and_changes_nothing() {
     let (searcher, _) = sample(1, 20);
@@ -395,6 +514,23 @@ async fn sql_reads_one_view_and_changes_nothing() {
         "SELECT version()",
         "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r",
         "SELECT 1 / 0",
+        "SELECT concat(domain, domain) FROM events",
+        "SELECT concat_ws(',', domain, domain) FROM events",
+        "SELECT domain || domain FROM events",
+        "SELECT flags || flags FROM events",
+        "SELECT overlay(domain PLACING 'x' FROM 1) FROM events",
+        "SELECT array_to_string(flags, ',') FROM events",
+        "SELECT array_append(flags, 'x') FROM events",
+        "SELECT array_replace_all(flags, 'RD', domain) FROM events",
+        "SELECT make_array(domain, domain) FROM events",
+        "SELECT [domain, domain] FROM events",
+        "SELECT ARRAY[domain, domain] FROM events",
+        "SELECT ROW(domain, domain) FROM events",
+        "SELECT (domain, domain) FROM events",
+        "SELECT struct(domain, domain) FROM events",
+        "SELECT arrow_cast(domain, 'LargeUtf8') FROM events",
+        "SELECT array_agg(domain) FROM events",
+        "SELECT string_agg(domain, ',') FROM events",
     ] {
         refused(sql).await;
     }
@@ -408,6 +544,23 @@ async fn sql_reads_one_view_and_changes_nothing() {
     refused(&deep).await;
     let long = format!("SELECT 1{}", " + 1".repeat(5_000));
     refused(&long).await;
+    let fault = refused("SELECT 1 AS one, domain || ' x' AS two FROM events").await;
+    assert_eq!(fault.span, 17..30, "{}", fault.message);
+    let doubled = with(40, "SELECT 1 AS x", |from| format!("SELECT 1 AS x FROM {from} p, {from} q"));
+    let fault = refused(&(doubled.clone() + "SELECT count(*) FROM last")).await;
+    assert!(fault.message.contains("16 tables"), "{}", fault.message);
+    assert_eq!(&doubled[fault.span], "w8");
+    let grown = with(14, "SELECT seq AS x FROM events", |from| format!("SELECT x * x AS x FROM {from}"));
+    let fault = refused(&(grown + "SELECT count(*) FROM last WHERE x = 0")).await;
+    assert!(fault.message.contains("written out"), "{}", fault.message);
+    for (sql, expected) in [
+        ("SELECT count(*) FROM events WHERE array_has_any(flags, ['RD', 'AD'])", None),
+        ("SELECT max(upper(left(domain, 3))) FROM events WHERE date_part('year', time) = 2023", None),
+        ("WITH a AS (SELECT seq + 1 AS x FROM events) SELECT count(*) FROM a p JOIN a q ON p.x = q.x", Some(20)),
+    ] {
+        let reply = searcher.sql(sql, ALL, 1).await.unwrap();
+        assert!(expected.is_none_or(|count| reply.rows[0][0] == SqlValue::Integer(count)), "{sql}");
+    }
     let chain = format!("SELECT count(*) FROM events WHERE seq = 0{}", " OR seq = 1".repeat(900));
     assert_eq!(searcher.sql(&chain, ALL, 1).await.unwrap().rows[0][0], SqlValue::Integer(2));
 }

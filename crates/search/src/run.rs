@@ -40,6 +40,8 @@ pub use explain::{Explained, Finding};
 pub use figures::Figures;
 pub use group::Count;
 pub use job::Running;
+#[cfg(test)]
+pub(crate) use job::WAITING_MAX;
 pub use matrix::{Matrix, MatrixRow};
 pub use quantiles::{Quantiles, ValueQuantiles};
 pub use series::{Lines, Series};
@@ -56,7 +58,7 @@ pub const POINTS_MAX: usize = 1_440;
 /// Most lines of one series; values beyond are counted together.
 pub const LINES_MAX: usize = 100;
 
-/// Threads one search may use: the answers to queries come first.
+/// Tasks the engine divides one search into, at most: the answers to queries come first.
 const PARTITIONS: usize = 2;
 
 /// A half-open range of time, microseconds since the Unix epoch. Applied outside the search, so no `OR` escapes it.
@@ -102,11 +104,11 @@ pub enum SearchError {
 pub struct Limits {
     /// Memory all searches may use together.
     pub memory_bytes: usize,
-    /// Memory one search may use: one that needs much leaves room for the others.
+    /// Memory one search may use: one that needs much leaves room for the others. Half of `memory_bytes` in the product.
     pub search_bytes: usize,
     /// Time one search may take.
     pub time: std::time::Duration,
-    /// Searches running at once; more wait.
+    /// Searches running at once, and as many streams; more wait.
     pub concurrent: usize,
 }
 
@@ -123,6 +125,8 @@ struct Inner {
     permits: Arc<Semaphore>,
     /// Turns of streams, which last as long as their readers take.
     stream_permits: Arc<Semaphore>,
+    /// How long a stream waits for its reader.
+    patience: std::time::Duration,
     limits: Limits,
     jobs: Arc<Jobs>,
     workers: Workers,
@@ -158,11 +162,19 @@ impl Searcher {
                 memory,
                 permits: Arc::new(Semaphore::new(limits.concurrent.max(1))),
                 stream_permits: Arc::new(Semaphore::new(limits.concurrent.max(1))),
+                patience: stream::PATIENCE,
                 limits,
                 jobs: Arc::default(),
                 workers: Workers::new(),
             }),
         }
+    }
+
+    /// The same, with streams that wait for their readers only so long.
+    #[cfg(test)]
+    pub(crate) fn with_patience(mut self, patience: std::time::Duration) -> Searcher {
+        Arc::get_mut(&mut self.inner).unwrap().patience = patience;
+        self
     }
 
     /// Waits until fewer searches run than may.

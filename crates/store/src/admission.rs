@@ -4,6 +4,7 @@
 //! Knows networks and tenants; nothing of files, and nothing of what a search may show to whom.
 
 use std::collections::HashMap;
+use std::fmt::{self, Write};
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
@@ -13,6 +14,9 @@ use sha2::Sha256;
 
 /// Microseconds of a minute, to which times are cut when only counts are kept.
 const MINUTE_MICROS: i64 = 60_000_000;
+
+/// Octets of the longest text of an address: `ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255`.
+const ADDRESS_TEXT_OCTETS: usize = 45;
 
 /// First two octets of every pseudonym: `fd70::/16`, inside the unique local addresses (RFC 4193), so that one is
 /// told from an address of the Internet. The other 14 are the first 14 of HMAC-SHA256 over the address.
@@ -63,8 +67,8 @@ pub enum Addresses {
     /// Without a secret there is none, and the address is left out: `::`.
     Pseudonym,
     /// Nothing that says who asked or for what: no address, port, name, flags, answer, list, rule, trace, upstream, key, update
-    /// or text; the time is cut to its minute. Tenant, node, transport, opcode, type, class, outcome, codes, action, cache,
-    /// sizes and latency remain.
+    /// or text; the time is cut to its minute, though numbers still follow the order of arrival. Tenant, node, transport, opcode,
+    /// type, class, outcome, codes, action, cache, sizes and latency remain.
     CountsOnly,
 }
 
@@ -102,8 +106,8 @@ pub struct Admission {
     pub secret: Option<[u8; 32]>,
 }
 
-impl std::fmt::Debug for Admission {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Debug for Admission {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Admission { node, tenants, privacy, secret } = self;
         f.debug_struct("Admission")
             .field("node", node)
@@ -186,20 +190,58 @@ impl Gate {
 
 /// Puts another address in the place of the client's, also where a text names it.
 fn hide(event: &mut Event, shown: IpAddr) {
-    let client = event.client.to_canonical();
-    let names = [client.to_string(), shown.to_string()];
-    let [name, shown_name] = [&names[0], &names[1]];
+    let client = std::mem::replace(&mut event.client, shown).to_canonical();
+    event.client_port = 0;
+    let name = AddressText::of(client);
+    let name = name.as_str();
+    // Of most events no text names the client, and there is nothing to make.
+    if !is_named(event, name) {
+        return;
+    }
+    let shown_name = shown.to_string();
     for text in [&mut event.trace, &mut event.rule, &mut event.update, &mut event.key, &mut event.list] {
-        if let Some(changed) = text.as_deref().and_then(|text| replaced(text, name, shown_name)) {
+        if let Some(changed) = text.as_deref().and_then(|text| replaced(text, name, &shown_name)) {
             *text = Some(changed.into());
         }
     }
-    if event.ede.iter().any(|ede| ede.text.contains(name.as_str())) {
-        let text = |ede: &Ede| replaced(&ede.text, name, shown_name).map_or_else(|| Arc::clone(&ede.text), Arc::from);
+    if event.ede.iter().any(|ede| ede.text.contains(name)) {
+        let text = |ede: &Ede| replaced(&ede.text, name, &shown_name).map_or_else(|| Arc::clone(&ede.text), Arc::from);
         event.ede = event.ede.iter().map(|ede| Ede { code: ede.code, text: text(ede) }).collect();
     }
-    event.client = shown;
-    event.client_port = 0;
+}
+
+fn is_named(event: &Event, name: &str) -> bool {
+    let texts = [&event.trace, &event.rule, &event.update, &event.key, &event.list];
+    let mut texts = texts.into_iter().flatten().chain(event.ede.iter().map(|ede| &ede.text));
+    texts.any(|text| text.contains(name))
+}
+
+/// An address as text, without memory of its own: there is one for every event.
+struct AddressText {
+    octets: [u8; ADDRESS_TEXT_OCTETS],
+    length: usize,
+}
+
+impl AddressText {
+    fn of(address: IpAddr) -> AddressText {
+        let mut text = AddressText { octets: [0; ADDRESS_TEXT_OCTETS], length: 0 };
+        // Fails for a text that is too long, which that of an address is not.
+        let _ = write!(text, "{address}");
+        text
+    }
+
+    fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.octets[..self.length]).unwrap_or_default()
+    }
+}
+
+impl Write for AddressText {
+    fn write_str(&mut self, part: &str) -> fmt::Result {
+        let end = self.length + part.len();
+        self.octets.get_mut(self.length..end).ok_or(fmt::Error)?.copy_from_slice(part.as_bytes());
+        self.length = end;
+        Ok(())
+    }
 }
 
 /// The text with another address in the place of one; `None` when it does not name it. `10.0.0.1` is not in `10.0.0.12`.

@@ -6,6 +6,7 @@
 //! Knows nothing of the form of a source.
 
 use std::collections::BTreeMap;
+use std::fs::{self, File};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +18,8 @@ use event::{Builder, Event};
 
 use crate::jobs::{Commit, Job};
 use crate::live::{Shared, lock};
-use crate::manifest::Import;
+use crate::manifest::{Entry, Import, SOURCES_TO_BYTES};
+use crate::rollup;
 use crate::segment::{self, HOUR_MICROS, Source};
 use crate::segmenter::now_micros;
 use crate::wal::RECORD_ROWS_MAX;
@@ -29,7 +31,7 @@ const HOUR_ROWS_MIN: usize = 1 << 16;
 /// Most segments of one commit: neighbouring days share one when the times are all over the calendar.
 const SEGMENTS_MAX: usize = 512;
 /// Longest name of a source.
-pub const SOURCE_BYTES_MAX: usize = 512;
+pub const SOURCE_BYTES_MAX: usize = 128;
 /// Most sources the log remembers. More are refused: forgetting one would import it twice.
 pub const SOURCES_MAX: usize = 100_000;
 
@@ -45,9 +47,14 @@ pub enum ImportError {
     /// The name is empty, too long, or has line ends in it.
     #[error("a source is named by 1 to {SOURCE_BYTES_MAX} bytes on one line")]
     Name,
-    /// There are `SOURCES_MAX`.
-    #[error("the log remembers {SOURCES_MAX} imported sources and cannot remember more")]
+    /// There are `SOURCES_MAX`, or so many segments that there is no room to remember another.
+    #[error(
+        "the log remembers {SOURCES_MAX} imported sources, fewer beside very many segments, and cannot remember more"
+    )]
     TooMany,
+    /// A commit failed, and events are offered all the same.
+    #[error("an earlier part of this import could not be kept; import the source again from where it is")]
+    Failed,
     /// The log was closed.
     #[error("the log is closed")]
     Closed,
@@ -59,6 +66,8 @@ pub enum ImportError {
 /// One import under way. Dropped without `commit`, it leaves what was committed before.
 pub struct Importer {
     shared: Arc<Shared>,
+    /// The folder stays ours while there may be files to write.
+    _held: Arc<File>,
     source: String,
     kept: Import,
     /// Records since the last commit, bad ones too.
@@ -67,6 +76,8 @@ pub struct Importer {
     builder: Builder,
     batches: Vec<RecordBatch>,
     rows: usize,
+    /// A commit failed: what was offered before it is gone, and the position with it.
+    failed: bool,
 }
 
 /// How far an import is.
@@ -81,7 +92,7 @@ pub struct Imported {
 }
 
 impl Importer {
-    pub(crate) fn new(shared: &Arc<Shared>, source: &str) -> Result<Importer, ImportError> {
+    pub(crate) fn new(shared: &Arc<Shared>, held: Arc<File>, source: &str) -> Result<Importer, ImportError> {
         if source.is_empty() || source.len() > SOURCE_BYTES_MAX || source.contains(['\n', '\r']) {
             return Err(ImportError::Name);
         }
@@ -91,6 +102,7 @@ impl Importer {
         // From here on dropping it lets the next one in.
         let mut importer = Importer {
             shared: Arc::clone(shared),
+            _held: held,
             source: source.to_owned(),
             kept: Import::default(),
             records: 0,
@@ -98,6 +110,7 @@ impl Importer {
             builder: Builder::new(0),
             batches: Vec::new(),
             rows: 0,
+            failed: false,
         };
         if shared.closing.load(Ordering::Acquire) {
             return Err(ImportError::Closed);
@@ -105,7 +118,11 @@ impl Importer {
         let manifest = shared.manifest.load();
         match manifest.imports.get(source) {
             Some(kept) => importer.kept.clone_from(kept),
-            None if manifest.imports.len() >= SOURCES_MAX => return Err(ImportError::TooMany),
+            None if manifest.imports.len() >= SOURCES_MAX
+                || shared.manifest_bytes.load(Ordering::Relaxed) > SOURCES_TO_BYTES =>
+            {
+                return Err(ImportError::TooMany);
+            }
             None => {}
         }
         Ok(importer)
@@ -136,6 +153,9 @@ impl Importer {
     /// # Errors
     /// As `commit`.
     pub fn offer(&mut self, mut event: Event) -> Result<(), ImportError> {
+        if self.failed {
+            return Err(ImportError::Failed);
+        }
         self.shared.gate.load().admit(&mut event);
         if self.builder.is_empty() {
             let first = self.shared.next_imported.fetch_add(RECORD_ROWS_MAX as u64, Ordering::Relaxed);
@@ -159,12 +179,26 @@ impl Importer {
         self.bad += 1;
     }
 
+    /// Records before this number are gone, or never were: sources that number their rows have gaps.
+    pub fn skip_to(&mut self, position: u64) {
+        self.records += position.saturating_sub(self.kept.position + self.records);
+    }
+
     /// Writes what was offered and makes it part of the log, together with the position: both or neither.
     ///
     /// # Errors
-    /// The disk said no or the log was closed. What was offered since the last commit is then lost to this importer; a new
-    /// one has the position to go on from.
+    /// The disk said no or the log was closed. What was offered since the last commit is then lost to this importer, which
+    /// takes no more; a new one has the position to go on from.
     pub fn commit(&mut self) -> Result<Imported, ImportError> {
+        if self.failed {
+            return Err(ImportError::Failed);
+        }
+        let committed = self.try_commit();
+        self.failed = committed.is_err();
+        committed
+    }
+
+    fn try_commit(&mut self) -> Result<Imported, ImportError> {
         if self.records == 0 {
             return Ok(self.so_far());
         }
@@ -175,11 +209,10 @@ impl Importer {
         let (batches, _) = (std::mem::take(&mut self.batches), std::mem::take(&mut self.rows));
         (self.records, self.bad) = (0, 0);
         let mut entries = Vec::new();
-        let source = Source::Import(so_far.position, self.source.clone());
-        for part in parts(&batches)? {
-            let (_, numbers) = segment::times_and_numbers(&part[0])?;
-            let name = format!("import-{:016}", numbers.first().copied().unwrap_or(0));
-            entries.push(segment::write(&self.shared.disk, &self.shared.folder, &name, &source, &part)?);
+        if let Err(error) = self.write(&batches, so_far.position, &mut entries) {
+            // Nobody knows of them yet, and on a full disk somebody else may need the room.
+            entries.iter().for_each(|entry| self.remove(entry));
+            return Err(error.into());
         }
         let Imported { position, rows, bad } = so_far;
         let import = Import { position, rows, bad, time_micros: now_micros() };
@@ -194,6 +227,24 @@ impl Importer {
         answer.recv().map_err(|_| ImportError::Closed)??;
         self.kept = import;
         Ok(so_far)
+    }
+}
+
+impl Importer {
+    fn write(&self, batches: &[RecordBatch], position: u64, entries: &mut Vec<Entry>) -> io::Result<()> {
+        let source = Source::Import(position, self.source.clone());
+        for part in parts(batches)? {
+            let (_, numbers) = segment::times_and_numbers(&part[0])?;
+            let name = format!("import-{:016}", numbers.first().copied().unwrap_or(0));
+            entries.push(segment::write(&self.shared.disk, &self.shared.folder, &name, &source, &part)?);
+        }
+        Ok(())
+    }
+
+    fn remove(&self, entry: &Entry) {
+        for inside in [segment::FOLDER, rollup::FOLDER] {
+            let _ = fs::remove_file(self.shared.folder.join(inside).join(&entry.file));
+        }
     }
 }
 

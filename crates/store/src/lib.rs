@@ -34,6 +34,7 @@ mod snapshot;
 mod status;
 mod table;
 mod upkeep;
+mod varint;
 mod verify;
 mod wal;
 mod writer;
@@ -91,8 +92,8 @@ struct Running {
     writer: Option<JoinHandle<()>>,
     /// Sync and segment thread.
     others: Vec<JoinHandle<()>>,
-    /// Held locked until the threads are gone.
-    lock: File,
+    /// Held locked until the threads are gone, and by every importer, which writes files of its own.
+    lock: Arc<File>,
 }
 
 /// What was found when the log was opened; each line is for an operator.
@@ -105,7 +106,7 @@ pub struct Opened {
 }
 
 /// How the log is, for status and metrics.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Health {
     /// Events kept.
     pub rows: u64,
@@ -169,13 +170,13 @@ impl Store {
         let mut generations = found.generations;
         generations.push_back(Generation::new(found.next_wal));
         let (desk, jobs) = mpsc::sync_channel(jobs::JOBS_WAITING_MAX);
-        let shared = Shared::new(folder.clone(), settings, disk, retry_every, found.segments, generations, desk);
+        let shared = Shared::new(folder, &settings, disk, retry_every, found.segments, generations, desk);
         let shared = Arc::new(shared);
         shared.next_imported.store(found.manifest.next_imported, Ordering::Release);
         // Recovery synced what it read.
         shared.synced_seq.store(found.next_seq, Ordering::Release);
 
-        let running = Running { writer: None, others: Vec::new(), lock };
+        let running = Running { writer: None, others: Vec::new(), lock: Arc::new(lock) };
         let (rings, running) = (Arc::new(Rings::default()), Mutex::new(Some(running)));
         let store = Store { inner: Arc::new(Inner { shared, rings, running }) };
         // When a thread cannot be started, dropping `store` ends those before it.

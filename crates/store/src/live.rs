@@ -96,10 +96,17 @@ struct Stopped {
     segments: Option<String>,
 }
 
+/// When the writer syncs and seals. Of the settings no more is kept: the secret of the pseudonyms goes when it is replaced.
+pub(crate) struct Pace {
+    pub(crate) segment_rows: usize,
+    pub(crate) segment_age: Duration,
+    pub(crate) sync_every: Duration,
+}
+
 /// What all threads and handles of one log share.
 pub(crate) struct Shared {
     pub(crate) folder: PathBuf,
-    pub(crate) settings: Settings,
+    pub(crate) pace: Pace,
     pub(crate) disk: Disk,
     /// Wait between two attempts on a disk that said no.
     pub(crate) retry_every: Duration,
@@ -122,6 +129,8 @@ pub(crate) struct Shared {
     pub(crate) jobs: Desk,
     /// The manifest as it was last saved.
     pub(crate) manifest: ArcSwap<Manifest>,
+    /// Its size; 0 when it was not saved since start.
+    pub(crate) manifest_bytes: AtomicU64,
     /// The segment thread, once it runs.
     pub(crate) segmenter: OnceLock<Thread>,
     /// Takes events in.
@@ -140,7 +149,7 @@ pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Shared {
     pub(crate) fn new(
         folder: PathBuf,
-        settings: Settings,
+        settings: &Settings,
         disk: Disk,
         retry_every: Duration,
         mut segments: Vec<Arc<Segment>>,
@@ -150,6 +159,11 @@ impl Shared {
         sort(&mut segments);
         let shared = Shared {
             folder,
+            pace: Pace {
+                segment_rows: settings.segment_rows,
+                segment_age: settings.segment_age,
+                sync_every: settings.sync_every,
+            },
             disk,
             retry_every,
             dropped: AtomicU64::new(0),
@@ -168,9 +182,9 @@ impl Shared {
             importing: Mutex::default(),
             jobs,
             manifest: ArcSwap::default(),
+            manifest_bytes: AtomicU64::new(0),
             segmenter: OnceLock::new(),
             gate: ArcSwap::from_pointee(Gate::new(&settings.admission)),
-            settings,
             feed: broadcast::Sender::new(FEED_BATCHES_MAX),
             current: ArcSwap::default(),
             state: Mutex::new(State { segments: Arc::new(segments), generations, ended: false }),
@@ -320,7 +334,7 @@ impl Shared {
         let stopped = lock(&self.stopped);
         Health {
             rows: sealed + live_rows,
-            bytes: state.segments.iter().map(|segment| segment.entry.disk_bytes()).sum::<u64>() + wal_bytes,
+            bytes: state.segments.iter().map(|segment| segment.disk_bytes()).sum::<u64>() + wal_bytes,
             segments: state.segments.len() as u64,
             live_rows,
             oldest_micros: oldest_sealed.into_iter().chain(oldest_live).min(),

@@ -12,6 +12,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Believed;
 use crate::disk::Disk;
 use crate::rollup::Made;
 use crate::segment::HOUR_MICROS;
@@ -19,13 +20,17 @@ use crate::segment::HOUR_MICROS;
 /// Name of the file in the log folder.
 pub(crate) const NAME: &str = "manifest";
 const PREFIX: &str = "nameward log manifest ";
+/// Of the checksum, with the end of its line.
+const CRC_BYTES: usize = 9;
 /// Version of the file's form.
 const FORM: u32 = 1;
 /// First number of imported events: they are numbered apart from those that arrive, whose numbers the WAL hands on.
 /// Numbers of both stay below 2^53, which every reader of JSON can hold.
 pub const IMPORTED_FROM: u64 = 1 << 52;
-/// Largest manifest read: some 100,000 segments.
-const BYTES_MAX: u64 = 64 << 20;
+/// Largest manifest written and read: some 100,000 segments and as many imported sources.
+const BYTES_MAX: u64 = 128 << 20;
+/// Size from which no further source is remembered: segments need the rest.
+pub(crate) const SOURCES_TO_BYTES: u64 = BYTES_MAX / 2;
 
 /// The state of the log on disk, but for the WAL.
 #[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
@@ -47,6 +52,9 @@ pub(crate) struct Manifest {
     /// Number the next imported event gets.
     #[serde(default = "first_imported")]
     pub(crate) next_imported: u64,
+    /// The time retention went by when it was saved.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) believed: Option<Believed>,
 }
 
 /// How far a source was imported. Saved with the segments that hold its events: both are kept or neither is.
@@ -130,6 +138,7 @@ impl Default for Manifest {
             removed: Vec::new(),
             imports: BTreeMap::new(),
             next_imported: IMPORTED_FROM,
+            believed: None,
         }
     }
 }
@@ -173,11 +182,16 @@ fn parse(bytes: &[u8]) -> Result<Manifest, String> {
 }
 
 impl Manifest {
-    /// Puts this manifest in place, durably.
-    pub(crate) fn save(&self, disk: &Disk, folder: &Path) -> io::Result<()> {
+    /// Puts this manifest in place, durably; its size. One that `load` would refuse is not written.
+    pub(crate) fn save(&self, disk: &Disk, folder: &Path) -> io::Result<u64> {
         let json = serde_json::to_string(self).map_err(io::Error::other)?;
+        let bytes = (PREFIX.len() + CRC_BYTES + json.len()) as u64;
+        if bytes > BYTES_MAX {
+            return Err(io::Error::other(format!("the manifest would have {bytes} bytes, more than {BYTES_MAX}")));
+        }
         let text = format!("{PREFIX}{:08x}\n{json}", crc32fast::hash(json.as_bytes()));
-        disk.replace(&folder.join(NAME), text.as_bytes())
+        disk.replace(&folder.join(NAME), text.as_bytes())?;
+        Ok(bytes)
     }
 }
 
@@ -222,14 +236,26 @@ pub(crate) mod tests {
         };
         let import = Import { position: 7, rows: 5, bad: 2, time_micros: 6 };
         let imports = BTreeMap::from([("pcap 1234".to_owned(), import)]);
-        Manifest { version: 3, next_seq: 9, wal_done: 4, segments: vec![entry], imports, ..Manifest::default() }
+        let believed = Some(Believed { micros: 12, ahead_micros: Some(13) });
+        let segments = vec![entry];
+        Manifest { version: 3, next_seq: 9, wal_done: 4, segments, imports, believed, ..Manifest::default() }
     }
 
     #[test]
     fn what_is_saved_is_loaded() {
         let folder = tempfile::tempdir().unwrap();
         assert!(matches!(load(folder.path()), Err(Unreadable::Missing)));
+        let bytes = sample().save(&Disk::default(), folder.path()).unwrap();
+        assert_eq!(load(folder.path()).unwrap(), sample());
+        assert_eq!(bytes, std::fs::metadata(folder.path().join(NAME)).unwrap().len());
+    }
+
+    #[test]
+    fn what_would_not_be_loaded_is_not_saved() {
+        let folder = tempfile::tempdir().unwrap();
         sample().save(&Disk::default(), folder.path()).unwrap();
+        let huge = Manifest { removed: vec!["x".repeat(BYTES_MAX as usize)], ..sample() };
+        assert!(huge.save(&Disk::default(), folder.path()).is_err());
         assert_eq!(load(folder.path()).unwrap(), sample());
     }
 
@@ -243,9 +269,10 @@ pub(crate) mod tests {
         let manifest = old.as_object_mut().unwrap();
         manifest.remove("imports");
         manifest.remove("next_imported");
+        manifest.remove("believed");
         let read: Manifest = serde_json::from_value(old).unwrap();
         assert_eq!((read.segments[0].schema_version, read.segments[0].by_client), (1, false));
-        assert_eq!((read.next_imported, read.imports.len()), (IMPORTED_FROM, 0));
+        assert_eq!((read.next_imported, read.imports.len(), read.believed), (IMPORTED_FROM, 0, None));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::live::Generation;
 use crate::manifest::{self, Manifest, Unreadable};
-use crate::segment::{self, Segment, Source};
+use crate::segment::{self, Fault, Segment, Source};
 use crate::{Opened, StoreError, rollup, wal};
 
 /// Bytes of the newest segments that are read whole at start; older ones are read later, while the log is in use.
@@ -56,7 +56,7 @@ pub(crate) fn recover(disk: &Disk, folder: &Path) -> Result<Found, StoreError> {
     let wals = wal_numbers(&wal_folder).map_err(|source| at(&wal_folder, source))?;
     let mut generations = replay(disk, &wal_folder, &wals, &manifest, &mut opened)?;
     let strangers = strangers(&manifest, files, &segment_folder);
-    adopt(folder, &mut manifest, strangers, &generations, had_manifest, &mut opened);
+    adopt(folder, &mut manifest, strangers, &generations, had_manifest, &mut opened)?;
     generations.retain(|generation| generation.rows > 0 && !holds(&manifest, generation.wal));
     let named = manifest.segments.iter().filter_map(|entry| wal_of(&entry.file)).max();
     let next_wal = wals.last().copied().max(named).unwrap_or(0).max(manifest.wal_done) + 1;
@@ -70,7 +70,10 @@ pub(crate) fn recover(disk: &Disk, folder: &Path) -> Result<Found, StoreError> {
         manifest.version += 1;
         manifest.save(disk, folder).map_err(|source| at(&folder.join(manifest::NAME), source))?;
     }
-    rollup::sweep(folder, &manifest.segments).map_err(|source| at(&folder.join(rollup::FOLDER), source))?;
+    if let Err(error) = rollup::sweep(folder, &manifest.segments) {
+        // They are room that is lost, and no more.
+        opened.notes.push(format!("{} cannot be tidied up: {error}", folder.join(rollup::FOLDER).display()));
+    }
     // Only now: until the manifest is in place, these files are all there is.
     let kept: HashSet<u64> = generations.iter().map(|generation| generation.wal).collect();
     for number in wals.into_iter().filter(|number| !kept.contains(number)) {
@@ -92,18 +95,22 @@ fn remove(path: &Path) -> Result<(), StoreError> {
 
 /// Moves a file of the log folder out of the way and says so. Nothing is ever deleted for being damaged.
 pub(crate) fn move_aside(folder: &Path, file: &Path, reason: &str) -> String {
-    let name = file.to_string_lossy().replace('/', "_");
-    let moved = fs::create_dir_all(folder.join(ASIDE)).and_then(|()| {
-        let free = (0..SAME_NAMES_MAX)
-            .map(|copy| folder.join(ASIDE).join(if copy == 0 { name.clone() } else { format!("{name}.{copy}") }))
-            .find(|target| !target.exists())
-            .ok_or_else(|| io::Error::other("too many files of that name"))?;
-        fs::rename(folder.join(file), &free).map(|()| free)
-    });
-    match moved {
+    match try_move_aside(folder, file) {
         Ok(target) => format!("{} was set aside as {}: {reason}", file.display(), target.display()),
         Err(error) => format!("{} is not used: {reason} (it could not be set aside: {error})", file.display()),
     }
+}
+
+/// Moves a file of the log folder out of the way; where to.
+pub(crate) fn try_move_aside(folder: &Path, file: &Path) -> io::Result<PathBuf> {
+    let name = file.to_string_lossy().replace('/', "_");
+    fs::create_dir_all(folder.join(ASIDE))?;
+    let free = (0..SAME_NAMES_MAX)
+        .map(|copy| folder.join(ASIDE).join(if copy == 0 { name.clone() } else { format!("{name}.{copy}") }))
+        .find(|target| !target.exists())
+        .ok_or_else(|| io::Error::other("too many files of that name"))?;
+    fs::rename(folder.join(file), &free)?;
+    Ok(free)
 }
 
 /// Whether the manifest's segments hold all events of a WAL.
@@ -221,22 +228,32 @@ fn adopt(
     generations: &VecDeque<Generation>,
     had_manifest: bool,
     opened: &mut Opened,
-) {
+) -> Result<(), StoreError> {
     let segment_folder = folder.join(segment::FOLDER);
     let mut found = BTreeMap::new();
     for file in strangers {
         match segment::adopt(&segment_folder, &file) {
             Ok(adopted) => drop(found.insert(file, adopted)),
-            Err(reason) => opened.notes.push(move_aside(folder, &Path::new(segment::FOLDER).join(&file), &reason)),
+            // Without the manifest it may be all there is of its events, and the next start would take it for left over.
+            Err(Fault::Io(source)) if !had_manifest => return Err(at(&segment_folder.join(&file), source)),
+            Err(fault) => {
+                let place = Path::new(segment::FOLDER).join(&file);
+                opened.notes.push(move_aside(folder, &place, &fault.to_string()));
+            }
         }
     }
-    // What an import had not committed is imported again. Without the manifest, its segments say how far it came.
-    let imported = |source: &Source| matches!(source, Source::Import(..));
-    let uncommitted = found.iter().filter(|(_, (_, source))| had_manifest && imported(source));
-    for file in uncommitted.map(|(file, _)| file.clone()).collect::<Vec<_>>() {
-        found.remove(&file);
-        let _ = fs::remove_file(segment_folder.join(&file));
+    if had_manifest {
+        // Never the only copy: of an import that was not committed, and is imported again; or made from segments that the
+        // manifest names still, or whose rows are in others it names, or were dropped.
+        found.retain(|file, (_, source)| {
+            let kept = matches!(source, Source::Wal(_));
+            if !kept {
+                let _ = fs::remove_file(segment_folder.join(file));
+            }
+            kept
+        });
     }
+    // Without the manifest, the segments of an import say how far it came; those they were merged into do not.
     for (entry, source) in found.values() {
         if let Source::Import(position, source) = source {
             let import = manifest.imports.entry(source.clone()).or_default();
@@ -244,8 +261,7 @@ fn adopt(
             import.rows += entry.rows;
         }
     }
-    // A merged segment and the ones it was made from hold the same rows. With the manifest, what it names counts;
-    // without, the merged one does.
+    // A merged segment and the ones it was made from hold the same rows; the merged one counts.
     let merged: Vec<(String, Vec<String>)> = found
         .iter()
         .filter_map(|(file, (_, source))| match source {
@@ -254,14 +270,18 @@ fn adopt(
         })
         .collect();
     for (file, from) in merged {
-        if had_manifest && from.iter().any(|file| manifest.segments.iter().any(|entry| entry.file == *file)) {
-            found.remove(&file);
-            let _ = fs::remove_file(segment_folder.join(&file));
-        } else if found.contains_key(&file) {
+        if found.contains_key(&file) {
             for file in from.iter().filter(|file| found.remove(*file).is_some()) {
                 let _ = fs::remove_file(segment_folder.join(file));
             }
         }
+    }
+    if found.values().any(|(entry, source)| matches!(source, Source::Segments(_)) && entry.imported_max > 0) {
+        opened.notes.push(format!(
+            "there are merged segments with imported events, and without the manifest only {} sources are known to be \
+             imported: importing others again may add events twice",
+            manifest.imports.len()
+        ));
     }
     for (file, (entry, source)) in found {
         let recovered = match source {
@@ -285,6 +305,7 @@ fn adopt(
         let versions = named.filter_map(|(_, name)| name.split('.').next()?.parse::<u64>().ok());
         manifest.version = versions.max().unwrap_or(0);
     }
+    Ok(())
 }
 
 /// Checks the segments of the manifest, the newest byte by byte, and sets bad ones aside.
@@ -297,17 +318,20 @@ fn check(folder: &Path, manifest: &mut Manifest, opened: &mut Opened) -> (Vec<Ar
         let segment = Segment::new(folder, entry);
         let fully = bytes + segment.entry.bytes <= CHECKED_AT_START_BYTES;
         let checked = if fully { segment::check_fully(&segment) } else { segment::check_quickly(&segment) };
+        let file = Path::new(segment::FOLDER).join(&segment.entry.file);
         match checked {
-            Ok(()) => {
+            Ok(()) | Err(Fault::Io(_)) => {
+                if let Err(fault) = &checked {
+                    opened.notes.push(format!("{} stays in the log and is read again later: {fault}", file.display()));
+                }
                 bytes += segment.entry.bytes;
-                if !fully {
+                if !fully || checked.is_err() {
                     unchecked.push(Arc::clone(&segment));
                 }
                 manifest.segments.push(segment.entry.clone());
                 segments.push(segment);
             }
-            Err(reason) => {
-                let file = Path::new(segment::FOLDER).join(&segment.entry.file);
+            Err(Fault::Wrong(reason)) => {
                 opened.notes.push(if segment.path.exists() {
                     move_aside(folder, &file, &reason)
                 } else {

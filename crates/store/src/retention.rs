@@ -1,4 +1,5 @@
-//! What has to go: segments by age and by size, whole hours at a time; events of a tenant by the tenant's time.
+//! What has to go: whole segments by age and by size; single events where a segment is long, and those of a tenant by the
+//! tenant's time. Times are cut to hours.
 //!
 //! Plain arithmetic over the manifest's entries; time is an argument.
 
@@ -56,19 +57,13 @@ pub(crate) fn next_purge(entries: &[&Entry], keep_age: Option<Duration>) -> Opti
 }
 
 /// Files of the segments to drop, oldest first.
-pub(crate) fn surplus(
-    entries: &[Entry],
-    other_bytes: u64,
-    now_micros: i64,
-    keep_age: Option<Duration>,
-    keep_bytes: Option<u64>,
-) -> Vec<String> {
-    let cutoff = keep_age.map_or(i64::MIN, |age| cutoff(now_micros, age));
+pub(crate) fn surplus(entries: &[Entry], other_bytes: u64, now_micros: i64, bounds: &Bounds) -> Vec<String> {
+    let cutoff = bounds.cutoff(now_micros);
     let (too_old, mut oldest_first): (Vec<&Entry>, Vec<&Entry>) =
         entries.iter().partition(|entry| entry.time_max_micros < cutoff);
     // By the event in the middle: a single one of the future must not keep a segment when younger ones go.
     oldest_first.sort_by_key(|entry| (entry.hour(), entry.time_max_micros, entry.seq_max));
-    let too_many = keep_bytes.map_or(0, |bytes| over_size(&oldest_first, other_bytes, bytes));
+    let too_many = bounds.keep_bytes.map_or(0, |bytes| over_size(&oldest_first, other_bytes, bytes));
     too_old.into_iter().chain(oldest_first.into_iter().take(too_many)).map(|entry| entry.file.clone()).collect()
 }
 
@@ -106,7 +101,8 @@ mod tests {
         };
         let entries: Vec<Entry> = segments.iter().enumerate().map(entry).collect();
         let now_micros = now_hour * HOUR_MICROS + HOUR_MICROS / 2;
-        let gone = surplus(&entries, 10, now_micros, age_hours.map(|hours| Duration::from_secs(hours * 3600)), bytes);
+        let keep_age = age_hours.map(|hours| Duration::from_secs(hours * 3600));
+        let gone = surplus(&entries, 10, now_micros, &Bounds { keep_age, keep_bytes: bytes, tenants: Vec::new() });
         assert_eq!(gone, expect.iter().map(usize::to_string).collect::<Vec<_>>(), "{segments:?}");
     }
 
@@ -134,9 +130,10 @@ mod tests {
         let wrong = Entry { time_mid_micros: Some(hours(1)), bytes: 50, ..entry("wrong", hours(1), hours(90_000)) };
         let right = Entry { bytes: 50, ..entry("right", hours(3), hours(3) + 5) };
         let both = [right, wrong.clone()];
-        let age = Some(Duration::from_secs(2 * 3600));
-        assert_eq!(surplus(&both, 0, hours(4), age, None), Vec::<String>::new());
-        assert_eq!(surplus(&both, 0, hours(4), None, Some(60)), ["wrong"]);
+        let by_age = Bounds { keep_age: Some(Duration::from_secs(2 * 3600)), ..Bounds::default() };
+        let by_size = Bounds { keep_bytes: Some(60), ..Bounds::default() };
+        assert_eq!(surplus(&both, 0, hours(4), &by_age), Vec::<String>::new());
+        assert_eq!(surplus(&both, 0, hours(4), &by_size), ["wrong"]);
         // Its events of the past are dropped by writing it anew.
         assert!(straddles(&wrong, cutoff(hours(4), Duration::from_secs(2 * 3600))));
         assert!(!straddles(&both[0], cutoff(hours(6), Duration::from_secs(2 * 3600))));

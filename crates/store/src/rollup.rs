@@ -31,7 +31,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::live::Contents;
 use crate::manifest::Entry;
-use crate::segment::{HOUR_MICROS, Segment};
+use crate::segment::{self, Fault, HOUR_MICROS, Segment};
 use crate::table::Events;
 
 pub use cells::{Cell, Cells, Group};
@@ -124,8 +124,6 @@ pub(crate) fn sweep(folder: &Path, entries: &[Entry]) -> io::Result<()> {
 pub(crate) struct Place {
     path: PathBuf,
     current: ArcSwapOption<Rollup>,
-    /// It could not be made; the next start tries again.
-    given_up: AtomicBool,
 }
 
 impl Place {
@@ -133,12 +131,17 @@ impl Place {
         let path = folder.join(FOLDER).join(&entry.file);
         let made = entry.rollup.filter(|made| made.version == file::VERSION);
         let current = made.map(|made| Arc::new(Rollup::new(path.clone(), made)));
-        Place { path, current: ArcSwapOption::from(current), given_up: AtomicBool::new(false) }
+        Place { path, current: ArcSwapOption::from(current) }
     }
 
     /// The rollup, unless there is none or it was found damaged.
     fn good(&self) -> Option<Arc<Rollup>> {
         self.current.load_full().filter(|rollup| !rollup.bad.load(Ordering::Acquire))
+    }
+
+    /// What it takes on disk.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.current.load().as_ref().map_or(0, |rollup| rollup.made.bytes)
     }
 
     /// Reads the rollup whole, if the manifest names one, and checks every octet. Its bytes, or whether it is there at
@@ -169,7 +172,9 @@ pub struct Rollup {
     made: Made,
     /// Tells it from all others of this process.
     number: u64,
+    /// Its octets are not those that were written, or they are and cannot be decoded.
     bad: AtomicBool,
+    undecodable: AtomicBool,
     /// Its checksum was right once since start.
     verified: AtomicBool,
 }
@@ -183,45 +188,45 @@ impl Rollup {
     fn new(path: PathBuf, made: Made) -> Rollup {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        Rollup { path, made, number, bad: AtomicBool::new(false), verified: AtomicBool::new(false) }
+        let [bad, undecodable, verified] = [const { AtomicBool::new(false) }; 3];
+        Rollup { path, made, number, bad, undecodable, verified }
     }
 
     /// Reads the whole file and checks every octet of it.
-    fn octets(&self) -> Result<Bytes, Damaged> {
-        let read = || {
-            if self.made.bytes > BYTES_MAX {
-                return Err("it is too large".to_owned());
-            }
-            let octets = fs::read(&self.path).map_err(|error| format!("it cannot be read: {error}"))?;
-            if octets.len() as u64 != self.made.bytes {
-                return Err(format!("it has {} bytes instead of {}", octets.len(), self.made.bytes));
-            }
-            if crc32fast::hash(&octets) != self.made.crc {
-                return Err("its checksum is wrong".to_owned());
-            }
-            Ok(octets)
-        };
-        self.judged(read().map(Bytes::from))
+    fn read(&self) -> Result<Bytes, Fault> {
+        if self.made.bytes > BYTES_MAX {
+            return Err("it is too large".into());
+        }
+        let octets = segment::read_at_most(&self.path, self.made.bytes)?;
+        if octets.len() as u64 != self.made.bytes {
+            return Err(format!("it has not the {} bytes that were written", self.made.bytes).into());
+        }
+        if crc32fast::hash(&octets) != self.made.crc {
+            return Err("its checksum is wrong".into());
+        }
+        Ok(octets.into())
     }
 
-    fn judged<T>(&self, read: Result<T, String>) -> Result<T, Damaged> {
-        match read {
-            Ok(read) => {
-                self.verified.store(true, Ordering::Release);
-                Ok(read)
-            }
-            Err(reason) => {
-                self.bad.store(true, Ordering::Release);
-                Err(Damaged(reason))
-            }
+    /// Reads it and remembers what came of it, unless the system just did not let us.
+    fn octets(&self) -> Result<Bytes, Damaged> {
+        let read = self.read();
+        match &read {
+            Ok(_) => self.verified.store(true, Ordering::Release),
+            Err(Fault::Wrong(_)) => self.bad.store(true, Ordering::Release),
+            Err(Fault::Io(_)) => {}
         }
+        read.map_err(|fault| Damaged(fault.to_string()))
     }
 
     fn part(&self, part: Part, read: impl FnOnce(Bytes) -> Result<Held, String>) -> Result<Held, Damaged> {
         if let Some(held) = RESIDENT.get(self.number, part) {
             return Ok(held);
         }
-        let held = self.judged(read(self.octets()?))?;
+        let held = read(self.octets()?).map_err(|reason| {
+            self.undecodable.store(true, Ordering::Release);
+            self.bad.store(true, Ordering::Release);
+            Damaged(reason)
+        })?;
         RESIDENT.put(self.number, part, held.clone());
         Ok(held)
     }

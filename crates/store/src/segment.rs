@@ -29,7 +29,7 @@ use crate::rollup;
 use order::Order;
 
 pub use check::check_segment_bytes;
-pub(crate) use check::{adopt, check_fully, check_quickly, oldest_of_tenants, read_rows};
+pub(crate) use check::{Fault, adopt, check_fully, check_quickly, oldest_of_tenants, read_at_most, read_rows};
 
 /// Folder of the segments inside the log folder.
 pub(crate) const FOLDER: &str = "segments";
@@ -101,6 +101,11 @@ impl Segment {
     /// The file goes when nobody holds the segment any more. The manifest must no longer name it.
     pub(crate) fn doom(&self) {
         self.doomed.store(true, Ordering::Release);
+    }
+
+    /// What it takes on disk, the rollup it has now included.
+    pub(crate) fn disk_bytes(&self) -> u64 {
+        self.entry.bytes + self.rollup.bytes()
     }
 }
 
@@ -246,7 +251,8 @@ impl Write for Output<'_> {
 
 fn properties(source: &Source) -> WriterProperties {
     let key = |key: &str, value: String| KeyValue { key: key.to_owned(), value: Some(value) };
-    // Time and number go up from row to row, so their differences are small; a dictionary of them is as large as they are.
+    // Time and number go up from row to row, or from one event of a client to the next, so their differences are small; a
+    // dictionary of them is as large as they are.
     let delta = |builder: parquet::file::properties::WriterPropertiesBuilder, column: &str| {
         builder
             .set_column_dictionary_enabled(ColumnPath::from(column), false)

@@ -11,9 +11,11 @@ use crate::admission::Admission;
 pub struct Settings {
     /// Folder of the log; made when missing.
     pub folder: PathBuf,
-    /// Segments whose newest event is older are dropped, by whole hours; `None` keeps them.
+    /// Segments whose newest event is older are dropped when its hour is; of segments of many hours, the older events. `None`
+    /// keeps them.
     pub keep_age: Option<Duration>,
-    /// The oldest segments are dropped, by whole hours, when the log is larger; `None` has no bound.
+    /// The oldest segments are dropped when the log is larger: an hour's together, those of the last hour one by one. `None`
+    /// has no bound.
     pub keep_bytes: Option<u64>,
     /// Live rows at which a segment is written.
     pub segment_rows: usize,

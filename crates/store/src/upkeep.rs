@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
@@ -20,7 +21,8 @@ impl Store {
     /// # Errors
     /// The source is being imported, its name is no name, or the log is closed.
     pub fn importer(&self, source: &str) -> Result<Importer, ImportError> {
-        Importer::new(&self.inner.shared, source)
+        let held = lock(&self.inner.running).as_ref().map(|running| Arc::clone(&running.lock));
+        Importer::new(&self.inner.shared, held.ok_or(ImportError::Closed)?, source)
     }
 
     /// Does now what house-keeping does in time: drops what is due, merges what can be merged. May take long; events that

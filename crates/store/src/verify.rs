@@ -88,21 +88,7 @@ pub fn verify(folder: &Path) -> Result<Report, StoreError> {
         return Err(StoreError::InUse { folder: folder.to_owned() });
     }
     let mut report = Report::default();
-    let manifest = match manifest::load(folder) {
-        Ok(manifest) => Some(manifest),
-        Err(Unreadable::Missing) => {
-            report.say(manifest::NAME, FindingKind::Missing, "it is made again from the segments at the next start");
-            None
-        }
-        Err(Unreadable::Corrupt(reason)) => {
-            report.say(manifest::NAME, FindingKind::Damaged, reason);
-            None
-        }
-        Err(Unreadable::Io(error)) => {
-            report.say(manifest::NAME, FindingKind::Damaged, format!("it cannot be read: {error}"));
-            None
-        }
-    };
+    let manifest = check_manifest(folder, "it is made again from the segments at the next start", &mut report);
     files(folder, manifest.as_ref(), &mut report)?;
     match &manifest {
         Some(manifest) => {
@@ -132,16 +118,7 @@ pub(crate) fn verify_open(
     still_unknown: impl Fn(&Path) -> bool,
 ) -> Result<Report, StoreError> {
     let mut report = Report::default();
-    match manifest::load(folder) {
-        Ok(_) => {}
-        Err(Unreadable::Missing) => {
-            report.say(manifest::NAME, FindingKind::Missing, "it is written again with the next segment")
-        }
-        Err(Unreadable::Corrupt(reason)) => report.say(manifest::NAME, FindingKind::Damaged, reason),
-        Err(Unreadable::Io(error)) => {
-            report.say(manifest::NAME, FindingKind::Damaged, format!("it cannot be read: {error}"));
-        }
-    }
+    check_manifest(folder, "it is written again with the next segment", &mut report);
     let mut listed = Report::default();
     files(folder, Some(manifest), &mut listed)?;
     report.aside = listed.aside;
@@ -149,13 +126,28 @@ pub(crate) fn verify_open(
     report.findings.extend(listed.findings.into_iter().filter(|finding| still_unknown(&finding.file)));
     segments.iter().for_each(|segment| check_segment(segment, &mut report));
     for &(number, good_bytes) in wals {
-        let before = report.clone();
-        check_wal(&folder.join("wal"), number, Some(good_bytes), &mut report);
-        if !still_live(number) {
-            report = before;
+        let mut of_one = Report::default();
+        check_wal(&folder.join("wal"), number, Some(good_bytes), &mut of_one);
+        if still_live(number) {
+            of_one.findings.into_iter().for_each(|finding| report.say(finding.file, finding.kind, finding.reason));
+            report.wals += of_one.wals;
+            report.wal_rows += of_one.wal_rows;
+            report.bytes += of_one.bytes;
         }
     }
     Ok(report)
+}
+
+/// Reads the manifest; what becomes of a missing one is told.
+fn check_manifest(folder: &Path, when_missing: &str, report: &mut Report) -> Option<Manifest> {
+    let (kind, reason) = match manifest::load(folder) {
+        Ok(manifest) => return Some(manifest),
+        Err(Unreadable::Missing) => (FindingKind::Missing, when_missing.to_owned()),
+        Err(Unreadable::Corrupt(reason)) => (FindingKind::Damaged, reason),
+        Err(Unreadable::Io(error)) => (FindingKind::Damaged, format!("it cannot be read: {error}")),
+    };
+    report.say(manifest::NAME, kind, reason);
+    None
 }
 
 fn check_segment(segment: &Segment, report: &mut Report) {
@@ -169,7 +161,7 @@ fn check_segment(segment: &Segment, report: &mut Report) {
             report.segments += 1;
             report.segment_rows += segment.entry.rows;
         }
-        Err(reason) => report.say(file, FindingKind::Damaged, reason),
+        Err(fault) => report.say(file, FindingKind::Damaged, fault.to_string()),
     }
     let rollup = Path::new(rollup::FOLDER).join(&segment.entry.file);
     match segment.rollup.check() {
@@ -192,7 +184,9 @@ fn orphans(folder: &Path, report: &mut Report) -> Result<(), StoreError> {
                 report.segment_rows += entry.rows;
                 report.bytes += entry.bytes;
             }
-            Err(reason) => report.say(Path::new(segment::FOLDER).join(file), FindingKind::Damaged, reason),
+            Err(fault) => {
+                report.say(Path::new(segment::FOLDER).join(file), FindingKind::Damaged, fault.to_string());
+            }
         }
     }
     Ok(())

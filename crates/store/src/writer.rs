@@ -128,7 +128,7 @@ impl Writer {
         if self.times.retry.is_some() {
             return self.drop_rows(&batch);
         }
-        if self.shared.live_rows().0 >= LIVE_GENERATIONS_MAX * self.shared.settings.segment_rows.max(RECORD_ROWS_MAX) {
+        if self.shared.live_rows().0 >= LIVE_GENERATIONS_MAX * self.shared.pace.segment_rows.max(RECORD_ROWS_MAX) {
             self.stop("segments are not written as fast as events arrive".to_owned(), now);
             return self.drop_rows(&batch);
         }
@@ -199,7 +199,7 @@ impl Writer {
         if self.sync_failed() && self.times.retry.is_none() && self.rotate(now).is_err() {
             self.stop("cannot sync the WAL".to_owned(), now);
         }
-        let every = self.shared.settings.sync_every;
+        let every = self.shared.pace.sync_every;
         // Events waited for the nap and the commit before; together it should stay within the bound.
         let wait = every.saturating_sub(NAP + COMMIT_EVERY).max(every / 2);
         if self.times.unsynced.is_some_and(|unsynced| now.duration_since(unsynced) >= wait) {
@@ -222,9 +222,9 @@ impl Writer {
     }
 
     fn rotate_if_due(&mut self, now: Instant) {
-        let old = |generation| now.duration_since(generation) >= self.shared.settings.segment_age;
-        let due = self.times.generation.is_some_and(old)
-            || self.shared.live_rows().1 >= self.shared.settings.segment_rows.max(1);
+        let old = |generation| now.duration_since(generation) >= self.shared.pace.segment_age;
+        let due =
+            self.times.generation.is_some_and(old) || self.shared.live_rows().1 >= self.shared.pace.segment_rows.max(1);
         if due
             && self.times.retry.is_none()
             && let Err(error) = self.rotate(now)

@@ -16,5 +16,5 @@ pub mod udp;
 
 pub use cores::{cores, lower_priority, pin_to_core};
 pub use limits::raise_descriptor_limit;
-pub use socket::{bind_udp, listen_tcp};
+pub use socket::{bind_udp, connect_unix, listen_tcp, set_tcp_user_timeout, tcp_user_timeout};
 pub use udp::{Batch, LocalAddress, Message, Sent, Wait, send_one};

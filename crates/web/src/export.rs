@@ -16,11 +16,12 @@ use bytes::Bytes;
 use event::Batch;
 use futures::stream::{self, BoxStream, StreamExt as _};
 use search::{Order, SearchError, Window};
+use tokio::task::JoinError;
 
-use crate::Desk;
 use crate::log::{parse, window};
 use crate::problem::Fault;
 use crate::rows::instant_text;
+use crate::{Desk, aside};
 use forms::{FileWriter, Form};
 
 /// Events in the file when it began, for progress.
@@ -30,7 +31,9 @@ const TOTAL_HEADER: &str = "x-total-rows";
 #[utoipa::path(get, path = "/api/v1/log/export", params(ExportRequest), responses(
     (status = 200, description = "the file; `X-Total-Rows` says how many events it will hold", content(
         (String = "text/csv"), (String = "application/x-ndjson"), (Vec<u8> = "application/vnd.apache.parquet"))),
-    (status = 422, body = api::Problem)))]
+    (status = 422, body = api::Problem),
+    (status = 409, description = "somebody cancelled the search", body = api::Problem),
+    (status = 503, description = "the search hit a limit", body = api::Problem)))]
 pub(crate) async fn export(State(desk): State<Desk>, Query(request): Query<ExportRequest>) -> Result<Response, Fault> {
     let search = parse(&request.q)?;
     let window = window(&desk, request.from.as_deref(), request.to.as_deref())?;
@@ -72,7 +75,8 @@ struct Export {
     writer: Option<FileWriter>,
 }
 
-/// The octets of the file. An error breaks the connection off: no client takes half a file for a whole.
+/// The octets of the file. An error breaks the connection off. Over HTTP/1.0, also behind a proxy that speaks it, that looks
+/// like an end: who must be sure counts the rows, or looks for the end of a Parquet file.
 fn written(export: Export) -> impl futures::Stream<Item = io::Result<Bytes>> + Send + 'static {
     stream::try_unfold(export, |mut export| async move {
         loop {
@@ -81,18 +85,18 @@ fn written(export: Export) -> impl futures::Stream<Item = io::Result<Bytes>> + S
             let Some(batch) = batch else {
                 // What only waits to be dropped would keep the search's turn.
                 export.batches = stream::empty().boxed();
-                let end = aside(move || writer.finish()).await?;
+                let end = done(aside(move || writer.finish()).await)?;
                 return Ok(Some((Bytes::from(end), export)));
             };
-            let batch = batch.map_err(|error| failed(&error.to_string()))?;
+            let batch = batch.map_err(broken)?;
             let wanted = usize::try_from(export.left).unwrap_or(usize::MAX).min(batch.num_rows());
             export.left -= wanted as u64;
-            let (writer, octets) = aside(move || {
+            let wrote = aside(move || {
                 let mut writer = writer;
                 let octets = writer.write(&batch.slice(0, wanted))?;
                 Ok((writer, octets))
-            })
-            .await?;
+            });
+            let (writer, octets) = done(wrote.await)?;
             export.writer = Some(writer);
             if !octets.is_empty() {
                 return Ok(Some((Bytes::from(octets), export)));
@@ -101,12 +105,20 @@ fn written(export: Export) -> impl futures::Stream<Item = io::Result<Bytes>> + S
     })
 }
 
-/// Runs what computes for long where it keeps nobody waiting.
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> Result<T, String> + Send + 'static) -> io::Result<T> {
-    match tokio::task::spawn_blocking(work).await {
+fn done<T>(work: Result<Result<T, String>, JoinError>) -> io::Result<T> {
+    match work {
         Ok(done) => done.map_err(|error| failed(&error)),
         Err(error) => Err(failed(&error.to_string())),
     }
+}
+
+/// A search that ended before its rows did.
+fn broken(error: SearchError) -> io::Error {
+    if matches!(error, SearchError::Cancelled) {
+        tracing::info!("an export was cancelled");
+        return io::Error::other(error);
+    }
+    failed(&error.to_string())
 }
 
 fn failed(error: &str) -> io::Error {

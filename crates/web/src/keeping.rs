@@ -1,7 +1,7 @@
 //! How the log is kept, over HTTP: status, verification, compaction.
 //!
-//! All three wait for threads of the store, so they run aside. One verification or compaction at a time: each reads or
-//! writes much of the disk.
+//! All three wait for locks or the disk, so they run aside. One verification or compaction at a time: each reads or writes
+//! much of the disk.
 
 use std::time::Instant;
 
@@ -12,10 +12,10 @@ use axum::http::StatusCode;
 use store::FindingKind;
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::Desk;
 use crate::log::{Reply, took_ms};
 use crate::problem::Fault;
 use crate::rows::instant_text;
+use crate::{Desk, aside};
 
 /// `GET /log/status`.
 #[utoipa::path(get, path = "/api/v1/log/status", responses((status = 200, body = LogReport)))]
@@ -118,10 +118,6 @@ pub fn verified(report: &store::Report) -> VerifyReply {
 fn turn(desk: &Desk) -> Result<OwnedSemaphorePermit, Fault> {
     let busy = "the log is being verified or compacted already";
     desk.chores.clone().try_acquire_owned().map_err(|_| Fault::new(StatusCode::CONFLICT, "one at a time", busy))
-}
-
-async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, Fault> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| failed("the log did not answer", &error))
 }
 
 fn failed(title: &str, error: &(dyn std::error::Error + 'static)) -> Fault {

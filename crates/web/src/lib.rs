@@ -28,6 +28,7 @@ use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
 use tokio::sync::Semaphore;
+use tokio::task::JoinError;
 
 pub use codes::{code_entry, code_range, ede_info, registry};
 pub use keeping::verified;
@@ -56,6 +57,11 @@ pub struct Desk {
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The present, microseconds since the Unix epoch.
     pub now_micros: fn() -> i64,
+}
+
+/// Runs what computes or waits for long where it keeps nobody waiting.
+pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    tokio::task::spawn_blocking(work).await
 }
 
 /// All routes: `/api/v1`, `/metrics`, and the dashboard for every other path.

@@ -60,6 +60,13 @@ impl From<search::SearchError> for Fault {
     }
 }
 
+impl From<tokio::task::JoinError> for Fault {
+    fn from(error: tokio::task::JoinError) -> Fault {
+        tracing::error!(error = %error, "work aside broke off");
+        Fault::new(StatusCode::INTERNAL_SERVER_ERROR, "the work broke off", error.to_string())
+    }
+}
+
 impl IntoResponse for Fault {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.0.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);

@@ -10,14 +10,15 @@ use api::{
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use search::Window;
 use wire::code::Code;
 
-use crate::Desk;
 use crate::log::{Reply, TOP_DEFAULT, parse, range, took_ms, window};
 use crate::problem::Fault;
 use crate::rows::{cursor, event_row, instant_text};
+use crate::{Desk, aside};
 
 /// Quantiles when a request does not say.
 const PARTS_DEFAULT: [f64; 4] = [0.5, 0.9, 0.95, 0.99];
@@ -48,7 +49,9 @@ fn field_name(name: &str) -> String {
 
 /// `GET /log/distinct`.
 #[utoipa::path(get, path = "/api/v1/log/distinct", params(DistinctRequest), responses(
-    (status = 200, body = DistinctReply), (status = 422, body = api::Problem)))]
+    (status = 200, body = DistinctReply), (status = 422, body = api::Problem),
+    (status = 409, description = "somebody cancelled the search", body = api::Problem),
+    (status = 503, description = "the search hit a limit", body = api::Problem)))]
 pub(crate) async fn distinct(State(desk): State<Desk>, Query(request): Query<DistinctRequest>) -> Reply<DistinctReply> {
     let started = Instant::now();
     let search = parse(&request.q)?;
@@ -72,7 +75,9 @@ pub(crate) async fn distinct(State(desk): State<Desk>, Query(request): Query<Dis
 
 /// `GET /log/quantiles`.
 #[utoipa::path(get, path = "/api/v1/log/quantiles", params(QuantilesRequest), responses(
-    (status = 200, body = QuantilesReply), (status = 422, body = api::Problem)))]
+    (status = 200, body = QuantilesReply), (status = 422, body = api::Problem),
+    (status = 409, description = "somebody cancelled the search", body = api::Problem),
+    (status = 503, description = "the search hit a limit", body = api::Problem)))]
 pub(crate) async fn quantiles(
     State(desk): State<Desk>,
     Query(request): Query<QuantilesRequest>,
@@ -116,7 +121,9 @@ pub(crate) async fn quantiles(
 
 /// `GET /log/compare`.
 #[utoipa::path(get, path = "/api/v1/log/compare", params(CompareRequest), responses(
-    (status = 200, body = CompareReply), (status = 422, body = api::Problem)))]
+    (status = 200, body = CompareReply), (status = 422, body = api::Problem),
+    (status = 409, description = "somebody cancelled the search", body = api::Problem),
+    (status = 503, description = "the search hit a limit", body = api::Problem)))]
 pub(crate) async fn compare(State(desk): State<Desk>, Query(request): Query<CompareRequest>) -> Reply<CompareReply> {
     let started = Instant::now();
     let search = parse(&request.q)?;
@@ -141,7 +148,9 @@ pub(crate) async fn compare(State(desk): State<Desk>, Query(request): Query<Comp
 /// `GET /log/around/{id}`.
 #[utoipa::path(get, path = "/api/v1/log/around/{id}",
     params(("id" = String, Path, description = "id of a row"), AroundRequest), responses(
-    (status = 200, body = AroundReply), (status = 404, body = api::Problem)))]
+    (status = 200, body = AroundReply), (status = 404, body = api::Problem),
+    (status = 409, description = "somebody cancelled the search", body = api::Problem),
+    (status = 503, description = "the search hit a limit", body = api::Problem)))]
 pub(crate) async fn around(
     State(desk): State<Desk>,
     Path(id): Path<String>,
@@ -159,7 +168,9 @@ pub(crate) async fn around(
 
 /// `GET /log/explain`.
 #[utoipa::path(get, path = "/api/v1/log/explain", params(ExplainRequest), responses(
-    (status = 200, body = ExplainReply), (status = 422, body = api::Problem)))]
+    (status = 200, body = ExplainReply), (status = 422, body = api::Problem),
+    (status = 409, description = "somebody cancelled the search", body = api::Problem),
+    (status = 503, description = "the search hit a limit", body = api::Problem)))]
 pub(crate) async fn explain(State(desk): State<Desk>, Query(request): Query<ExplainRequest>) -> Reply<ExplainReply> {
     let started = Instant::now();
     let (selection, base) = (parse(&request.q)?, parse(&request.base)?);
@@ -205,21 +216,28 @@ pub(crate) async fn explain(State(desk): State<Desk>, Query(request): Query<Expl
 
 /// `POST /log/sql`: one SELECT over the view `events`.
 #[utoipa::path(post, path = "/api/v1/log/sql", request_body = SqlRequest, responses(
-    (status = 200, body = SqlReply), (status = 422, body = api::Problem)))]
-pub(crate) async fn sql(State(desk): State<Desk>, body: Bytes) -> Reply<SqlReply> {
+    (status = 200, body = SqlReply), (status = 422, body = api::Problem),
+    (status = 409, description = "somebody cancelled the search", body = api::Problem),
+    (status = 503, description = "the search hit a limit", body = api::Problem)))]
+pub(crate) async fn sql(State(desk): State<Desk>, body: Bytes) -> Result<Response, Fault> {
     let started = Instant::now();
     let request: SqlRequest =
         serde_json::from_slice(&body).map_err(|error| Fault::value(format!("the body cannot be read: {error}")))?;
     let window = window(&desk, request.from.as_deref(), request.to.as_deref())?;
     let rows = request.rows.unwrap_or(api::SQL_ROWS_DEFAULT).clamp(1, api::SQL_ROWS_MAX) as usize;
     let found = desk.searcher.sql(&request.sql, window, rows).await?;
-    Ok(Json(SqlReply {
-        range: range(window),
-        columns: found.columns,
-        rows: found.rows.into_iter().map(|row| row.into_iter().map(json).collect()).collect(),
-        more: found.more,
-        took_ms: took_ms(started),
-    }))
+    // Writing many rows takes as long as a search.
+    let write = move || {
+        let reply = SqlReply {
+            range: range(window),
+            columns: found.columns,
+            rows: found.rows.into_iter().map(|row| row.into_iter().map(json).collect()).collect(),
+            more: found.more,
+            took_ms: took_ms(started),
+        };
+        Json(reply).into_response()
+    };
+    Ok(aside(write).await?)
 }
 
 /// A value of a result as JSON; numbers JSON has no way to write are null.

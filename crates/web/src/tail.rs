@@ -13,7 +13,7 @@ use axum::extract::{Query, State};
 use axum::http::HeaderMap;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
-use search::{Cursor, Search, Window};
+use search::{Cursor, Search, SearchError, Window};
 use tokio::sync::broadcast::{Receiver, error::RecvError};
 use tokio::time::{Interval, MissedTickBehavior};
 
@@ -32,6 +32,8 @@ const HEARTBEAT: Duration = Duration::from_secs(15);
 const RESUMED_ROWS_MAX: usize = 1000;
 /// Events reach the log this much later than their time at most: resuming looks back so far.
 const LATE_MICROS_MAX: i64 = 120_000_000;
+/// The newest events are looked for so far back: a search that finds few does not read the whole log.
+const LAST_MICROS_MAX: i64 = 86_400_000_000;
 /// The header of who comes back.
 const LAST_EVENT_ID: &str = "last-event-id";
 
@@ -60,7 +62,9 @@ struct Sent {
     params(TailRequest, ("Last-Event-ID" = Option<String>, Header, description = "id of the last event got: begins with what came since")),
     responses(
     (status = 200, description = "server-sent events named `rows`, each with a `TailRows`", content_type = "text/event-stream"),
-    (status = 422, body = api::Problem)))]
+    (status = 422, body = api::Problem),
+    (status = 409, description = "somebody cancelled the search", body = api::Problem),
+    (status = 503, description = "the search hit a limit", body = api::Problem)))]
 pub(crate) async fn tail(
     State(desk): State<Desk>,
     headers: HeaderMap,
@@ -101,20 +105,36 @@ fn from_to(desk: &Desk, from: i64) -> Window {
     Window { from, to: (desk.now_micros)().saturating_add(LATE_MICROS_MAX) }
 }
 
-/// The newest rows that match, newest first.
+/// The newest rows that match, newest first; none when they cannot be found within a search's limits.
 async fn newest(desk: &Desk, search: &Search, last: usize) -> Result<Vec<event::Row>, Fault> {
-    let oldest = desk.store.health().oldest_micros.unwrap_or_else(desk.now_micros);
-    Ok(desk.searcher.rows(search, from_to(desk, oldest), None, last).await?)
+    let window = from_to(desk, (desk.now_micros)().saturating_sub(LAST_MICROS_MAX));
+    match desk.searcher.rows(search, window, None, last).await {
+        Err(SearchError::Limit(_)) => Ok(Vec::new()),
+        found => Ok(found?),
+    }
 }
 
 /// Rows that came after one, newest first, and how many of them are too many to be sent. The log is asked for a bounded
-/// number: after a long absence more than those are missing.
+/// number of rows; those beyond are counted, and all that came when a search's limits do not let the rows be found.
 async fn since(desk: &Desk, search: &Search, after: Cursor) -> Result<(Vec<event::Row>, u64), Fault> {
     let window = from_to(desk, after.time_micros.saturating_sub(LATE_MICROS_MAX));
-    let mut rows = desk.searcher.rows(search, window, None, search::ROWS_MAX).await?;
+    let later = Window { from: after.time_micros.saturating_add(1), to: window.to };
+    let mut rows = match desk.searcher.rows(search, window, None, search::ROWS_MAX).await {
+        Err(SearchError::Limit(_)) => {
+            return Ok((Vec::new(), desk.searcher.count(&Search::default(), later).await?));
+        }
+        found => found?,
+    };
+    let mut skipped = 0;
+    if let Some(oldest) = rows.last().filter(|_| rows.len() == search::ROWS_MAX) {
+        let beyond = Window { to: oldest.time_micros, ..later };
+        if beyond.from < beyond.to {
+            skipped = desk.searcher.count(search, beyond).await?;
+        }
+    }
     rows.retain(|row| row.seq > after.seq && row.seq < store::IMPORTED_FROM);
     rows.sort_by_key(|row| std::cmp::Reverse(row.seq));
-    let skipped = rows.len().saturating_sub(RESUMED_ROWS_MAX) as u64;
+    skipped += rows.len().saturating_sub(RESUMED_ROWS_MAX) as u64;
     rows.truncate(RESUMED_ROWS_MAX);
     Ok((rows, skipped))
 }
@@ -137,12 +157,19 @@ impl Tail {
             tokio::select! {
                 batch = self.batches.recv() => match batch {
                     Ok(batch) => self.take(&batch),
-                    // The next batch's first number tells how many events went by.
-                    Err(RecvError::Lagged(_)) => {}
+                    Err(RecvError::Lagged(batches)) => self.missed(batches),
                     Err(RecvError::Closed) => return None,
                 },
                 _ = self.ticks.tick(), if !self.waiting.is_empty() => return Some(self.send()),
             }
+        }
+    }
+
+    /// Batches went by. The first number of the next tells how many events those were; when none was seen before, it is at
+    /// least one of each.
+    fn missed(&mut self, batches: u64) {
+        if self.next_seq.is_none() {
+            self.skipped += batches;
         }
     }
 

@@ -290,6 +290,7 @@ test.skipIf(REAL)("the open row says whose key it was and what the update wanted
 test("the facet lists the codes in the table's order, and says what each means", async () => {
   const page = await here.open({ path: `/log?${RANGE}&q=action:block` });
   await rowsShown(page);
+  await page.waitForSelector(".facet-values.codes .facet-only");
   const shown = await page
     .locator(".facet-values.codes .facet-only")
     .evaluateAll((all) => all.map((one) => [one.getAttribute("data-value"), one.getAttribute("title")]));

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use event::Transport;
 
-use super::Version;
+use super::{Parameters, Version};
 use crate::cbor::{Cbor, Left};
 use crate::reader::Notes;
 
@@ -59,7 +59,7 @@ impl Signature {
 pub(super) struct Block {
     /// Time offsets count from here, microseconds since the epoch.
     pub(super) earliest_micros: i64,
-    pub(super) ticks: u64,
+    pub(super) parameters: Parameters,
     addresses: Vec<Box<[u8]>>,
     pub(super) class_types: Vec<(u16, u16)>,
     pub(super) octets: Vec<Box<[u8]>>,
@@ -75,10 +75,10 @@ type Result<T> = std::result::Result<T, String>;
 
 impl Block {
     /// Reads a block up to its pairs; `None` of them when it has none.
-    pub(super) fn begin(cbor: &mut Cbor, version: Version, ticks: &[u64]) -> Result<(Block, Option<Left>)> {
+    pub(super) fn begin(cbor: &mut Cbor, version: Version, parameters: &[Parameters]) -> Result<(Block, Option<Left>)> {
         let mut block = Block {
             earliest_micros: 0,
-            ticks: ticks.first().copied().unwrap_or(1_000_000),
+            parameters: parameters.first().copied().unwrap_or_default(),
             addresses: Vec::new(),
             class_types: Vec::new(),
             octets: Vec::new(),
@@ -93,7 +93,7 @@ impl Block {
         let mut tables_seen = false;
         while cbor.more(&mut rest)? {
             match cbor.integer()? {
-                0 => block.preamble(cbor, version, ticks)?,
+                0 => block.preamble(cbor, version, parameters)?,
                 2 => {
                     block.tables(cbor, version)?;
                     tables_seen = true;
@@ -127,11 +127,11 @@ impl Block {
 
     /// Ticks of this block as microseconds.
     pub(super) fn micros(&self, ticks: i64) -> i64 {
-        let micros = i128::from(ticks) * 1_000_000 / i128::from(self.ticks);
+        let micros = i128::from(ticks) * 1_000_000 / i128::from(self.parameters.ticks);
         i64::try_from(micros).unwrap_or(if ticks < 0 { i64::MIN } else { i64::MAX })
     }
 
-    fn preamble(&mut self, cbor: &mut Cbor, version: Version, ticks: &[u64]) -> Result<()> {
+    fn preamble(&mut self, cbor: &mut Cbor, version: Version, parameters: &[Parameters]) -> Result<()> {
         let (mut seconds, mut parts) = (0, 0);
         let mut fields = cbor.map()?;
         while cbor.more(&mut fields)? {
@@ -150,7 +150,7 @@ impl Block {
                 }
                 (1, Version::V10) => {
                     let index = usize::try_from(cbor.unsigned()?).unwrap_or(usize::MAX);
-                    self.ticks = *ticks.get(index).ok_or("block parameters that are not there")?;
+                    self.parameters = *parameters.get(index).ok_or("block parameters that are not there")?;
                 }
                 _ => cbor.skip()?,
             }

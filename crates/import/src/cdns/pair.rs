@@ -1,6 +1,6 @@
 //! A pair of query and reply, put together again.
 
-use event::Event;
+use event::{Event, Outcome};
 use wire::kind;
 use wire::message::{Builder, Section};
 use wire::name::Name;
@@ -8,7 +8,7 @@ use wire::reply::MESSAGE_LEN_MAX;
 use wire::view::flag;
 
 use super::Version;
-use super::block::{Block, Signature, link, narrow, place};
+use super::block::{Block, Signature, link, narrow};
 use crate::blank;
 use crate::cbor::Cbor;
 use crate::messages;
@@ -41,10 +41,10 @@ struct Extended {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Pair {
     offset: i64,
-    client: usize,
+    client: Option<usize>,
     client_port: u16,
     id: u16,
-    signature: usize,
+    signature: Option<usize>,
     delay: Option<i64>,
     name: Option<usize>,
     query_size: u16,
@@ -75,10 +75,10 @@ impl Pair {
             };
             match key {
                 0 => pair.offset = cbor.integer()?,
-                1 => pair.client = place(cbor.unsigned()?, version),
+                1 => pair.client = link(cbor.unsigned()?, version),
                 2 => pair.client_port = narrow(cbor.unsigned()?),
                 3 => pair.id = narrow(cbor.unsigned()?),
-                4 => pair.signature = place(cbor.unsigned()?, version),
+                4 => pair.signature = link(cbor.unsigned()?, version),
                 6 => pair.delay = Some(cbor.integer()?),
                 7 => pair.name = link(cbor.unsigned()?, version),
                 8 => pair.query_size = narrow(cbor.unsigned()?),
@@ -92,21 +92,29 @@ impl Pair {
     }
 
     pub(super) fn event(&self, block: &Block, version: Version) -> Result<Event> {
-        let signature = block.signatures.get(self.signature).ok_or("a signature that is not there")?;
-        let client = block.address(self.client, signature.is_ipv6(version)).ok_or("an address that is not there")?;
+        let signature = self.signature.ok_or("no signature")?;
+        let signature = block.signatures.get(signature).ok_or("a signature that is not there")?;
+        let client = self.client.ok_or("no address of the client")?;
+        let client = block.address(client, signature.is_ipv6(version)).ok_or("an address that is not there")?;
         let time = block.earliest_micros.saturating_add(block.micros(self.offset));
         let mut event = blank::event(time, client, self.client_port, signature.transport(version));
         let has_query = signature.has & HAS_QUERY != 0;
         if has_query {
             messages::put_query(&mut event, &self.query(block, signature)?)?;
             event.query_size = self.query_size;
-            event.outcome = event::Outcome::Timeout;
+            event.outcome = Outcome::Timeout;
         }
         if signature.has & HAS_REPLY != 0 {
             messages::put_reply(&mut event, &self.reply(block, signature)?, has_query)?;
             event.reply_size = self.reply_size;
             // Without the OPT record only the signature knows all 12 bits.
-            event.rcode = signature.reply_rcode.or(event.rcode);
+            event.rcode = signature.reply_rcode;
+            event.outcome = match (event.rcode, event.outcome) {
+                (None, _) => Outcome::Unknown,
+                (Some(0), Outcome::Nodata | Outcome::Referral) if !block.parameters.has_answers => Outcome::Unknown,
+                (Some(0), outcome) => outcome,
+                (Some(_), _) => Outcome::Error,
+            };
             event.latency_micros = self.delay.map_or(0, |delay| u32::try_from(block.micros(delay)).unwrap_or(0));
         } else if !has_query {
             return Err("neither query nor reply".to_owned());

@@ -43,7 +43,7 @@ Exit status: 0 stopped, 1 failed, 2 said wrongly.";
 #[derive(Debug, clap::Args)]
 pub(crate) struct SearchArgs {
     /// What to find; every event when left out
-    #[arg(value_name = "SEARCH", default_value = "")]
+    #[arg(value_name = "SEARCH", default_value = "", hide_default_value = true)]
     pub(crate) search: String,
     /// From: 1h, "2 days ago", today, yesterday, 10:30, 2026-11-24, 2026-11-24T10:00:00Z
     #[arg(long, short = 'S', value_name = "TIME", default_value = "1h", allow_hyphen_values = true)]
@@ -54,11 +54,11 @@ pub(crate) struct SearchArgs {
     /// Most events, or values [default: 100 events in a table, all in a pipe; 10 values]
     #[arg(long, short = 'n', visible_alias = "lines", value_name = "COUNT")]
     pub(crate) limit: Option<u32>,
-    /// Oldest first
+    /// Oldest first; of the newest COUNT with -n
     #[arg(long, short = 'r')]
     pub(crate) reverse: bool,
     /// Show the newest events, oldest of them first, then those that come
-    #[arg(long, short = 'f', conflicts_with_all = ["reverse", "until", "question", "to"])]
+    #[arg(long, short = 'f', conflicts_with_all = ["reverse", "since", "until", "question", "to"])]
     pub(crate) follow: bool,
     #[command(flatten)]
     pub(crate) question: QuestionArgs,
@@ -66,7 +66,13 @@ pub(crate) struct SearchArgs {
     #[arg(long, value_name = "FIELD", help_heading = "Questions")]
     pub(crate) by: Option<String>,
     /// With --quantiles: the parts asked for
-    #[arg(long, value_name = "PARTS", default_value = "0.5,0.9,0.95,0.99", help_heading = "Questions")]
+    #[arg(
+        long,
+        value_name = "PARTS",
+        default_value = "0.5,0.9,0.95,0.99",
+        requires = "quantiles",
+        help_heading = "Questions"
+    )]
     pub(crate) parts: String,
     /// With --explain: hold the selection against these events, not against all
     #[arg(long, value_name = "SEARCH", requires = "explain", help_heading = "Questions")]
@@ -110,10 +116,10 @@ pub(crate) struct QuestionArgs {
     #[arg(long, value_name = "FIELDS", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub(crate) explain: Option<String>,
     /// What the same client asked before and after the event with this id
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", conflicts_with_all = ["search", "since", "until"])]
     pub(crate) around: Option<String>,
     /// One SELECT over the view `events`
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", conflicts_with = "search")]
     pub(crate) sql: Option<String>,
 }
 
@@ -170,10 +176,17 @@ impl FormArgs {
 #[derive(Debug, clap::Args)]
 pub(crate) struct TailArgs {
     /// What to show; every event when left out
-    #[arg(value_name = "SEARCH", default_value = "")]
+    #[arg(value_name = "SEARCH", default_value = "", hide_default_value = true)]
     pub(crate) search: String,
-    /// Newest events to begin with
-    #[arg(long, short = 'n', visible_alias = "lines", value_name = "COUNT", default_value_t = super::tail::LAST_DEFAULT)]
+    /// Newest events to begin with, of the last day
+    #[arg(
+        long,
+        short = 'n',
+        visible_alias = "lines",
+        value_name = "COUNT",
+        default_value_t = super::tail::LAST_DEFAULT,
+        value_parser = clap::value_parser!(u32).range(..=i64::from(api::ROWS_MAX))
+    )]
     pub(crate) last: u32,
     /// Stop after this many events
     #[arg(long, value_name = "COUNT")]

@@ -73,7 +73,10 @@ pub(super) fn ask(
         Question::Facets(fields) => asking.get("log/facets", &[("fields", fields), ("n", &n)], facets),
         Question::Series(field) => {
             let points = width().saturating_sub(SERIES_BESIDE).max(POINTS_MIN).to_string();
-            asking.get("log/series", &[("by", field), ("points", &points)], series)
+            let mut query = vec![("by", field)];
+            // What a program gets does not depend on the width of a terminal.
+            query.extend(table.then_some(("points", &*points)));
+            asking.get("log/series", &query, series)
         }
         Question::Distinct(field) => {
             let mut query = vec![("field", field), ("n", &*n)];
@@ -105,11 +108,13 @@ struct Shown {
     /// Whether there was anything to tell.
     found: bool,
     text: String,
+    /// What is said when there was not, other than that nothing was found.
+    reason: Option<String>,
 }
 
 impl Shown {
     fn new(found: bool, text: String) -> Shown {
-        Shown { found, text }
+        Shown { found, text, reason: None }
     }
 }
 
@@ -148,7 +153,14 @@ impl Asking<'_> {
         } else if shown.found {
             print(&shown.text)?;
         }
-        if shown.found { Ok(Ended::Done) } else { Ok(nothing(self.span)) }
+        match shown.reason {
+            _ if shown.found => Ok(Ended::Done),
+            Some(reason) => {
+                eprintln!("{reason}");
+                Ok(Ended::Nothing)
+            }
+            None => Ok(nothing(self.span)),
+        }
     }
 
     /// A base that cannot be read is told with its own text.
@@ -201,17 +213,36 @@ impl Asking<'_> {
         if self.table {
             print(&sql_table(&reply).text(width()))?;
         } else {
+            let names = told_apart(&reply.columns);
             for row in &reply.rows {
-                let names = reply.columns.iter().cloned();
+                let names = names.iter().cloned();
                 let object: serde_json::Map<String, serde_json::Value> = names.zip(row.iter().cloned()).collect();
                 print(&format!("{}\n", serde_json::Value::Object(object)))?;
             }
         }
         if reply.more {
-            eprintln!("(more rows than these {}: ask for more with -n)", reply.rows.len());
+            let rows = reply.rows.len();
+            let advice =
+                if rows < api::SQL_ROWS_MAX as usize { "ask for more with -n" } else { "no more are given at once" };
+            eprintln!("(more rows than these {rows}: {advice})");
         }
         if reply.rows.is_empty() { Ok(nothing(self.span)) } else { Ok(Ended::Done) }
     }
+}
+
+/// Names of columns, each once: a second `client` is `client_2`.
+fn told_apart(columns: &[String]) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for column in columns {
+        let mut name = column.clone();
+        let mut number = 2;
+        while names.contains(&name) || (number > 2 && columns.contains(&name)) {
+            name = format!("{column}_{number}");
+            number += 1;
+        }
+        names.push(name);
+    }
+    names
 }
 
 /// An id as one part of a path.
@@ -250,10 +281,13 @@ fn counts(field: &str, values: &[Count], other: u64, total: u64) -> Grid {
 fn top(reply: &TopReply) -> Shown {
     let mut text = counts(&reply.field, &reply.values, reply.other, reply.total).text(width());
     text.push_str(&format!("{} events\n", reply.total));
-    if reply.error > 0 {
-        text.push_str(&format!("Each count may be up to {} too low.\n", reply.error));
-    }
+    text.push_str(&too_low(reply.error));
     Shown::new(reply.total > 0, text)
+}
+
+/// How far counts may be off, as a line; nothing when they are exact.
+fn too_low(error: u64) -> String {
+    if error == 0 { String::new() } else { format!("Each count may be up to {error} too low.\n") }
 }
 
 fn facets(reply: &FacetsReply) -> Shown {
@@ -261,6 +295,7 @@ fn facets(reply: &FacetsReply) -> Shown {
     for facet in &reply.facets {
         let total = facet.values.iter().map(|value| value.count).sum::<u64>() + facet.other;
         text.push_str(&counts(&facet.field, &facet.values, facet.other, total).text(width()));
+        text.push_str(&too_low(facet.error));
         text.push('\n');
     }
     text.push_str(&format!("{} events\n", reply.total));
@@ -297,7 +332,7 @@ fn distinct(reply: &DistinctReply) -> Shown {
         None => format!("{most}\n"),
     };
     if reply.others > 0 {
-        text.push_str(&format!("and {} others, which have fewer\n", reply.others));
+        text.push_str(&format!("and {} others, none of which has more\n", reply.others));
     }
     if reply.error > 0.0 {
         text.push_str(&format!("Estimated: two of three are off by less than {:.1} %.\n", reply.error * 100.0));
@@ -369,7 +404,9 @@ fn explain(reply: &ExplainReply) -> Shown {
     }
     let mut text = grid.text(width());
     text.push_str(&format!("{} events selected, held against {} others\n", reply.inside, reply.outside));
-    Shown::new(!reply.findings.is_empty(), text)
+    let reason = (reply.inside > 0)
+        .then(|| format!("nothing sets the {} events selected apart from the {} others", reply.inside, reply.outside));
+    Shown { found: !reply.findings.is_empty(), text, reason }
 }
 
 fn sql_table(reply: &SqlReply) -> Grid {

@@ -31,7 +31,7 @@ const UNPROCESSABLE: u16 = 422;
 
 /// `nameward search`.
 pub(crate) fn search(args: &SearchArgs, states: &[PathBuf]) -> anyhow::Result<Ended> {
-    if let Some(wrong) = wrong(args) {
+    if let Some(wrong) = wrong(args).map(str::to_owned).or_else(|| too_many(args)) {
         eprintln!("nameward: {wrong}");
         return Ok(Ended::SaidWrong);
     }
@@ -84,6 +84,12 @@ fn wrong(args: &SearchArgs) -> Option<&'static str> {
     if ask::question(args).is_some() && matches!(form, Some(Form::Csv | Form::Parquet)) {
         return Some("CSV and Parquet are for events: a question is answered as a table or as JSON");
     }
+    if args.reverse && question.around.is_none() && ask::question(args).is_some() {
+        return Some("-r is for events: values come in the order of their counts");
+    }
+    if args.limit.is_some() && (question.count || question.series.is_some()) {
+        return Some("-n is for events and values: --count and --series have no list of them");
+    }
     if args.follow && matches!(form, Some(Form::Csv | Form::Parquet)) {
         return Some("events that come are shown as a table or as JSON");
     }
@@ -100,6 +106,23 @@ fn wrong(args: &SearchArgs) -> Option<&'static str> {
         return Some("Parquet is not for a terminal: name a file with --to");
     }
     None
+}
+
+/// More asked for with -n than there can be.
+fn too_many(args: &SearchArgs) -> Option<String> {
+    let limit = args.limit?;
+    let most = match ask::question(args) {
+        Some(ask::Question::Around(_)) => api::AROUND_MAX,
+        Some(ask::Question::Sql(_)) => api::SQL_ROWS_MAX,
+        Some(_) => api::TOP_MAX,
+        None if args.follow => api::ROWS_MAX,
+        None if args.reverse => rows::TURNED_MAX,
+        None => return None,
+    };
+    (limit > most).then(|| match most {
+        rows::TURNED_MAX => format!("-n with -r is {most} at most; leave out -n and the server turns all of the range"),
+        _ => format!("-n is {most} at most here"),
+    })
 }
 
 /// The server's status.

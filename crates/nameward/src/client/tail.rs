@@ -22,7 +22,7 @@ pub(super) fn follow(
     stop: Option<u64>,
     table: bool,
 ) -> anyhow::Result<Ended> {
-    let last = last.min(api::ROWS_MAX).to_string();
+    let last = last.to_string();
     let reply = match server.open("log/tail", &[("q", search), ("last", &last)])? {
         Ok(reply) => reply,
         Err(problem) => return refused(search, &problem),

@@ -45,8 +45,8 @@ fn said(text: &str, now: Timestamp, zone: &TimeZone) -> Option<String> {
 /// Seconds before the present: `1h`, `-1h`, `1 hour ago`, `now-1h`.
 fn back(text: &str) -> Option<i64> {
     let span = text.strip_prefix("now").unwrap_or(text).trim_start_matches('-').trim_end_matches("ago").trim();
-    // `+1h` lies ahead, where no event is.
-    if span.starts_with('+') {
+    // `+1h` lies ahead, where no event is; `10:30:00` is a time of day, though a span can be written so too.
+    if span.starts_with('+') || span.contains(':') {
         return None;
     }
     let span = span.parse::<jiff::Span>().ok()?;
@@ -75,6 +75,7 @@ mod tests {
             ("yesterday", "2026-11-22T23:00:00Z"),
             (" tomorrow ", "2026-11-24T23:00:00Z"),
             ("08:15", "2026-11-24T07:15:00Z"),
+            ("08:15:30", "2026-11-24T07:15:30Z"),
             ("2026-11-20", "2026-11-19T23:00:00Z"),
             ("2026-11-20 08:15", "2026-11-20T07:15:00Z"),
             ("2026-11-20T08:15:30.5", "2026-11-20T07:15:30.5Z"),

@@ -53,6 +53,23 @@ pub fn cookie_secret(text: &str) -> Result<[u8; 16], String> {
     u128::from_str_radix(digits, 16).map(u128::to_be_bytes).map_err(|_| wrong())
 }
 
+/// Reads the secret of pseudonyms, 64 hexadecimal digits.
+///
+/// # Errors
+/// Says what is wrong without showing it.
+pub fn privacy_secret(text: &str) -> Result<[u8; 32], String> {
+    let digits = text.trim();
+    let wrong = || "a secret of pseudonyms has 64 hexadecimal digits".to_owned();
+    if digits.len() != 64 || !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    let mut secret = [0; 32];
+    for (octet, at) in secret.iter_mut().zip((0..).step_by(2)) {
+        *octet = u8::from_str_radix(&digits[at..at + 2], 16).map_err(|_| wrong())?;
+    }
+    Ok(secret)
+}
+
 impl Settle<'_> {
     /// A setting that is never shown.
     fn hidden<W: Serialize, T>(

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 use toml::Spanned;
 
-type Written<T> = Option<Spanned<T>>;
+pub(super) type Written<T> = Option<Spanned<T>>;
 
 /// The whole file.
 #[derive(Default, Deserialize)]
@@ -18,6 +18,10 @@ pub(super) struct File {
     pub(super) clients: Clients,
     pub(super) log: Log,
     pub(super) web: Web,
+    pub(super) search: Search,
+    pub(super) tenant: Vec<Tenant>,
+    pub(super) privacy: Vec<Privacy>,
+    pub(super) output: Vec<Output>,
     pub(super) cookies: Cookies,
     pub(super) tkey: Tkey,
     pub(super) key: Vec<Key>,
@@ -81,6 +85,48 @@ pub(super) struct Log {
     pub(super) folder: Written<String>,
     pub(super) keep_age: Written<String>,
     pub(super) keep_bytes: Written<String>,
+    pub(super) node: Written<String>,
+    pub(super) privacy: Written<String>,
+    pub(super) privacy_bits_v4: Written<i64>,
+    pub(super) privacy_bits_v6: Written<i64>,
+    pub(super) privacy_secret_file: Written<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Search {
+    pub(super) memory: Written<String>,
+    pub(super) time: Written<String>,
+    pub(super) concurrent: Written<i64>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Tenant {
+    pub(super) name: Written<String>,
+    pub(super) networks: Written<Vec<String>>,
+    pub(super) privacy: Written<String>,
+    pub(super) keep_age: Written<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Privacy {
+    pub(super) networks: Written<Vec<String>>,
+    pub(super) privacy: Written<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Output {
+    pub(super) name: Written<String>,
+    pub(super) to: Written<String>,
+    pub(super) format: Written<String>,
+    pub(super) search: Written<String>,
+    pub(super) spool_bytes: Written<String>,
+    pub(super) ca_file: Written<String>,
+    pub(super) client_cert_file: Written<String>,
+    pub(super) client_key_file: Written<String>,
 }
 
 #[derive(Default, Deserialize)]

@@ -6,6 +6,7 @@
 mod access;
 mod authority;
 mod file;
+mod keeping;
 mod settle;
 mod values;
 
@@ -17,7 +18,8 @@ use std::time::Duration;
 use wire::name::Folded;
 use wire::tsig::Algorithm;
 
-pub use authority::{cookie_secret, key_secret};
+pub use authority::{cookie_secret, key_secret, privacy_secret};
+pub use keeping::{Log, NetworkPrivacy, Output, Privacy, SearchLimits, Tenant};
 pub use settle::{about, read};
 
 /// Column at which `show` says where a value came from, for values that leave room.
@@ -48,6 +50,14 @@ pub struct Config {
     pub clients: Vec<policy::Network>,
     /// The log.
     pub log: Log,
+    /// Limits of searches.
+    pub search: SearchLimits,
+    /// Whose events are whose.
+    pub tenants: Vec<Tenant>,
+    /// Networks whose client addresses are kept in another way.
+    pub privacy: Vec<NetworkPrivacy>,
+    /// Where events are sent to.
+    pub outputs: Vec<Output>,
     /// Where dashboard and API are served; `None` is off.
     pub web_listen: Option<SocketAddr>,
     /// What tells this server from others behind one address (NSID, RFC 5001); empty is none.
@@ -100,17 +110,6 @@ pub struct List {
     pub source: String,
     /// Time between two readings.
     pub refresh: Duration,
-}
-
-/// How the log is kept.
-#[derive(Clone, Debug)]
-pub struct Log {
-    /// Folder; `None` is `log` in the state folder.
-    pub folder: Option<PathBuf>,
-    /// Events older than this are dropped by whole hours.
-    pub keep_age: Option<Duration>,
-    /// Oldest hours are dropped when the log is larger.
-    pub keep_bytes: Option<u64>,
 }
 
 /// DNS cookies.

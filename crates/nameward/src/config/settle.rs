@@ -9,7 +9,7 @@ use toml::Spanned;
 use wire::reply::{BlockReply, UDP_SIZE_DEFAULT};
 
 use super::file::{self, File};
-use super::{Config, FILE_BYTES_MAX, Fault, List, Log, Shown, UpstreamGroup, values};
+use super::{Config, FILE_BYTES_MAX, Fault, List, Shown, UpstreamGroup, values};
 
 /// Most lists: each has a bit in a rule's set.
 const LISTS_MAX: usize = 255;
@@ -69,6 +69,46 @@ const ABOUT: &[(&str, &str)] = &[
     ("log.folder", "Folder of the log; empty: \"log\" in the state folder."),
     ("log.keep_age", "Events older than this are dropped, by whole hours; \"0\" keeps them."),
     ("log.keep_bytes", "The oldest hours are dropped when the log is larger; \"0\" has no bound."),
+    ("log.node", "Name of this server in every event; empty: the host's name."),
+    (
+        "log.privacy",
+        "How client addresses are kept: \"full\"; \"truncated\"; as a \"pseudonym\", the same for the same client; or not at all,\nnor the names asked, so that \"counts\" remain. Applied before anything is written. [[tenant]] and [[privacy]] may say otherwise.",
+    ),
+    ("log.privacy_bits_v4", "Bits of an IPv4 address that are kept when it is truncated."),
+    ("log.privacy_bits_v6", "Bits of an IPv6 address that are kept when it is truncated."),
+    (
+        "log.privacy_secret_file",
+        "File with the secret of pseudonyms, 64 hexadecimal digits. Empty: made when it is first needed and kept in the\nstate folder. With another secret the same client has another pseudonym.",
+    ),
+    ("search.memory", "Memory of all searches together."),
+    ("search.time", "Longest time of one search."),
+    ("search.concurrent", "Searches that run at one time; others wait."),
+    ("tenant.name", "Name of the tenant: `tenant:NAME` in a search."),
+    ("tenant.networks", "Networks of its clients; of several that hold an address the narrowest counts."),
+    ("tenant.privacy", "How its client addresses are kept; empty: as log.privacy says."),
+    (
+        "tenant.keep_age",
+        "Its events older than this are dropped, if log.keep_age does not drop them sooner; empty or \"0\": with all others.",
+    ),
+    (
+        "privacy.networks",
+        "Networks whose client addresses are kept in another way; they win over [[tenant]] and [log].",
+    ),
+    ("privacy.privacy", "\"full\", \"truncated\", \"pseudonym\" or \"counts\"."),
+    ("output.name", "Name of the output in status, metrics and log."),
+    (
+        "output.to",
+        "Where events are sent to: dnstap+unix:///PATH, dnstap+tcp://HOST:PORT, dnstap+tls://HOST:PORT, syslog+udp://HOST,\nsyslog+tcp://HOST or syslog+tls://HOST (ports 514, 601, 6514 unless named).",
+    ),
+    ("output.format", "Body of syslog messages: \"json\", \"cef\" or \"leef\"."),
+    ("output.search", "Only events this search finds are sent; empty: all."),
+    (
+        "output.spool_bytes",
+        "Most room on disk for events that wait while the far end is down or slow; then the oldest are dropped. \"0\": memory only.",
+    ),
+    ("output.ca_file", "Authorities (PEM) the far end's certificate may come from; empty: those the system trusts."),
+    ("output.client_cert_file", "Our certificate (PEM) for a far end that wants one."),
+    ("output.client_key_file", "The key (PEM) of our certificate."),
     ("web.listen", "Address of dashboard and API; empty turns them off."),
     (
         "listen.nsid",
@@ -131,6 +171,31 @@ pub(super) const EXAMPLES: &str = r#"
 #format = "auto"
 #ede = "blocked"
 #refresh = "1 day"
+
+# Tenants: whose events are whose, by network; may stand several times.
+#[[tenant]]
+#name = "guests"
+#networks = ["192.0.2.128/25", "2001:db8:0:80::/57"]
+#privacy = "truncated"
+#keep_age = "7 days"
+
+# Networks whose client addresses are kept in another way; may stand several times.
+#[[privacy]]
+#networks = ["192.0.2.200/32"]
+#privacy = "counts"
+
+# Where events are sent to; may stand several times.
+#[[output]]
+#name = "siem"
+#to = "syslog+tls://siem.example:6514"
+#format = "cef"
+#search = "action:block"
+#spool_bytes = "256 MiB"
+#ca_file = "/etc/nameward/siem-ca.pem"
+
+#[[output]]
+#name = "tap"
+#to = "dnstap+unix:///run/dnstap.sock"
 
 # Keys of signed messages (TSIG); may stand several times. `nameward key generate NAME` makes one.
 #[[key]]
@@ -281,10 +346,14 @@ impl Settle<'_> {
             "" => Ok(None),
             text => values::socket(text, 8053).map(Some),
         });
+        let search = self.search(file.search);
         let upstreams: Vec<Option<UpstreamGroup>> =
             file.upstream.into_iter().enumerate().map(|(index, section)| self.upstream(index, section)).collect();
         let lists = self.lists(file.list);
         let cookies = self.cookies(file.cookies);
+        let tenants = self.tenants(file.tenant);
+        let privacy = self.privacy(file.privacy);
+        let outputs = self.outputs(file.output);
         let (keys, tkey, zones) = self.authority(file.key, file.tkey, file.zone);
         let listening = listening?;
         Some(Config {
@@ -298,6 +367,10 @@ impl Settle<'_> {
             block: block?,
             clients: clients?,
             log: log?,
+            search: search?,
+            tenants: tenants?,
+            privacy: privacy?,
+            outputs: outputs?,
             web_listen: web_listen?,
             nsid: listening.nsid,
             cookies: cookies?,
@@ -438,24 +511,6 @@ impl Settle<'_> {
         let kind = self.one("block.answer", section.answer, "nxdomain".to_owned(), |text| values::word(text, &answers));
         let ttl = self.text("block.ttl", section.ttl, "60s", values::ttl);
         Some(BlockAnswer { kind: kind?, ttl: ttl? })
-    }
-
-    fn log(&mut self, section: file::Log) -> Option<Log> {
-        let folder = self.text("log.folder", section.folder, "", |text| match text {
-            "" => Ok(None),
-            text => path(text).map(Some),
-        });
-        let keep_age = self.text("log.keep_age", section.keep_age, "90 days", |text| match values::duration(text)? {
-            span if span.is_zero() => Ok(None),
-            span if span.as_secs() < 3600 => Err("at least 1 hour: the log is dropped by whole hours".to_owned()),
-            span => Ok(Some(span)),
-        });
-        let keep_bytes = self.text("log.keep_bytes", section.keep_bytes, "10 GiB", |text| match values::bytes(text)? {
-            0 => Ok(None),
-            bytes if bytes < 1 << 20 => Err("at least 1 MiB".to_owned()),
-            bytes => Ok(Some(bytes)),
-        });
-        Some(Log { folder: folder?, keep_age: keep_age?, keep_bytes: keep_bytes? })
     }
 }
 

@@ -126,7 +126,8 @@ fn the_default_file_uncommented_is_the_default() {
 
 #[test]
 fn every_setting_says_what_it_does() {
-    let text = format!("[[list]]\nname = \"a\"\nsource = \"a\"\n[[upstream]]\nservers = [\"192.0.2.1\"]\n{ZONES}");
+    let text =
+        format!("[[list]]\nname = \"a\"\nsource = \"a\"\n[[upstream]]\nservers = [\"192.0.2.1\"]\n{ZONES}{KEEPING}");
     for shown in read(&text, Path::new("/state")).unwrap().shown {
         assert!(!about(&shown.key).is_empty(), "{}", shown.key);
     }
@@ -308,4 +309,141 @@ fn the_examples_of_the_default_file_are_right() {
     let keys = ["xfer", "host"].map(|name| format!("[[key]]\nname = \"{name}\"\nsecret = \"c2VjcmV0\"\n")).concat();
     let config = read(&format!("{examples}{keys}"), Path::new("/state")).unwrap();
     assert_eq!((config.zones.len(), config.keys.len(), config.lists.len()), (3, 3, 1));
+    assert_eq!((config.tenants.len(), config.privacy.len(), config.outputs.len()), (1, 1, 2));
+}
+
+/// Tenants, privacy and outputs of every kind.
+const KEEPING: &str = r#"
+[log]
+node = "ns1.example"
+privacy = "truncated"
+privacy_bits_v4 = 16
+privacy_secret_file = "/etc/nameward/privacy.secret"
+[search]
+memory = "256 MiB"
+time = "10s"
+concurrent = 2
+[[tenant]]
+name = "home"
+networks = ["192.0.2.0/24", "2001:db8::/64"]
+privacy = "pseudonym"
+keep_age = "7 days"
+[[tenant]]
+name = "office"
+networks = ["192.0.2.128/25"]
+[[privacy]]
+networks = ["192.0.2.200"]
+privacy = "counts"
+[[output]]
+name = "siem"
+to = "syslog+tls://siem.example"
+format = "LEEF"
+search = "action:block"
+spool_bytes = "1 GiB"
+ca_file = "/etc/nameward/ca.pem"
+client_cert_file = "/etc/nameward/siem.pem"
+client_key_file = "/etc/nameward/siem.key"
+[[output]]
+name = "tap"
+to = "dnstap+unix:///run/tap.sock"
+spool_bytes = "0"
+"#;
+
+#[test]
+fn tenants_privacy_and_outputs() {
+    let config = read(KEEPING, Path::new("/state")).unwrap();
+    let network = |text: &str| text.parse::<policy::Network>().unwrap();
+    let log = &config.log;
+    assert_eq!(
+        (log.node.as_deref(), log.privacy, log.privacy_bits),
+        (Some("ns1.example"), Privacy::Truncated, (16, 48))
+    );
+    let limits = SearchLimits { memory_bytes: 256 << 20, time: Duration::from_secs(10), concurrent: 2 };
+    assert_eq!(config.search, limits);
+    let [home, office] = &config.tenants[..] else { panic!("{:?}", config.tenants) };
+    assert_eq!((&*home.name, home.privacy), ("home", Some(Privacy::Pseudonym)));
+    assert_eq!(home.networks, [network("192.0.2.0/24"), network("2001:db8::/64")]);
+    assert_eq!(home.keep_age, Some(Duration::from_secs(7 * 86_400)));
+    assert_eq!((office.privacy, office.keep_age), (None, None));
+    assert_eq!(config.privacy, [NetworkPrivacy { networks: vec![network("192.0.2.200")], privacy: Privacy::Counts }]);
+    let [siem, tap] = &config.outputs[..] else { panic!("{:?}", config.outputs) };
+    assert_eq!((&*siem.name, siem.to.to_string()), ("siem", "syslog+tls://siem.example:6514".to_owned()));
+    assert_eq!((siem.format, &*siem.search, siem.spool_bytes), (output::Format::Leef, "action:block", 1 << 30));
+    assert_eq!(siem.client, Some(("/etc/nameward/siem.pem".into(), "/etc/nameward/siem.key".into())));
+    assert_eq!((tap.to.to_string(), tap.spool_bytes), ("dnstap+unix:///run/tap.sock".to_owned(), 0));
+    assert_eq!((tap.format, &*tap.search, tap.ca_file.is_none()), (output::Format::Json, "", true));
+    assert!(read(&config.show("nameward.toml"), Path::new("/state")).is_ok(), "what is shown can be read");
+}
+
+#[test]
+fn mistakes_in_tenants_privacy_and_outputs_are_told_at_their_lines() {
+    for (text, told) in [
+        ("[log]\nprivacy = \"none\"", "line 2: log.privacy: \"none\" is none of full, truncated, pseudonym, counts"),
+        ("[log]\nprivacy_bits_v4 = 33", "line 2: log.privacy_bits_v4: 33 is not within 0 to 32"),
+        (
+            "[log]\nnode = \"a b\"",
+            "line 2: log.node: \"a b\" is no name of a server: no spaces, at most 255 characters",
+        ),
+        ("[search]\nconcurrent = 0", "line 2: search.concurrent: 0 is not within 1 to 64"),
+        ("[search]\ntime = \"2h\"", "line 2: search.time: 1 s to 1 h"),
+        ("[search]\nmemory = \"1 MiB\"", "line 2: search.memory: at least 64 MiB"),
+        ("[[tenant]]\nnetworks = [\"10.0.0.0/8\"]", "tenant[0].name: a tenant needs a name"),
+        ("[[tenant]]\nname = \"a\"", "tenant[0].networks: 1 to 10000 networks are needed"),
+        (
+            "[[tenant]]\nname = \"a b\"\nnetworks = [\"10.0.0.0/8\"]",
+            "line 2: tenant[0].name: \"a b\" cannot be the name of a tenant: letters, digits, - _ . and at most 64 of them",
+        ),
+        (
+            "[[tenant]]\nname = \"a\"\nnetworks = [\"10.0.0.0/8\"]\nkeep_age = \"5m\"",
+            "line 4: tenant[0].keep_age: at least 1 hour: the log is dropped by whole hours",
+        ),
+        (
+            "[[tenant]]\nname = \"a\"\nnetworks = [\"10.0.0.0/8\"]\n[[tenant]]\nname = \"b\"\nnetworks = [\"10.0.0.0/8\"]",
+            "line 6: tenant[1].networks: 10.0.0.0/8 is a network of \"a\" already",
+        ),
+        (
+            "[[tenant]]\nname = \"a\"\nnetworks = [\"10.0.0.0/8\"]\n[[tenant]]\nname = \"a\"\nnetworks = [\"10.0.0.0/9\"]",
+            "line 5: tenant[1].name: a second tenant is named \"a\"",
+        ),
+        (
+            "[[privacy]]\nnetworks = [\"10.0.0.0/8\"]",
+            "privacy[0].privacy: one of full, truncated, pseudonym, counts is needed",
+        ),
+        (
+            "[[output]]\nname = \"a\"\nto = \"dnstap+tcp://192.0.2.1\"",
+            "line 3: output[0].to: \"dnstap+tcp://192.0.2.1\": dnstap has no port of its own; write host:port",
+        ),
+        (
+            "[[output]]\nname = \"a\"\nto = \"dnstap+tcp://192.0.2.1:1\"\nformat = \"cef\"",
+            "line 4: output[0].format: dnstap has one form: leave it out",
+        ),
+        (
+            "[[output]]\nname = \"a\"\nto = \"syslog+tcp://192.0.2.1\"\nca_file = \"/a\"",
+            "line 4: output[0]: files of TLS are for dnstap+tls and syslog+tls",
+        ),
+        (
+            "[[output]]\nname = \"a\"\nto = \"syslog+tls://192.0.2.1\"\nclient_key_file = \"/a\"",
+            "line 4: output[0]: client_cert_file and client_key_file come together",
+        ),
+        (
+            "[[output]]\nname = \"a\"\nto = \"syslog+udp://192.0.2.1\"\nspool_bytes = \"1 KiB\"",
+            "line 4: output[0].spool_bytes: at least 1 MiB, or 0 for none",
+        ),
+        (
+            "[[output]]\nname = \"a\"\nto = \"syslog+udp://192.0.2.1\"\n[[output]]\nname = \"a\"\nto = \"syslog+udp://192.0.2.1\"",
+            "line 5: output[1].name: a second output is named \"a\"",
+        ),
+    ] {
+        assert_eq!(faults(text), told, "{text}");
+    }
+    let told = faults("[[output]]\nname = \"a\"\nto = \"syslog+udp://192.0.2.1\"\nsearch = \"colour:red\"");
+    assert!(told.starts_with("line 4: output[0].search: ") && told.contains("colour"), "{told}");
+}
+
+#[test]
+fn a_secret_of_pseudonyms_is_hexadecimal() {
+    assert_eq!(privacy_secret(&format!(" {}\n", "0f".repeat(32))), Ok([15; 32]));
+    for text in ["", "0f", &*"0g".repeat(32), &*"0f".repeat(33)] {
+        assert!(privacy_secret(text).is_err(), "{text}");
+    }
 }

@@ -277,6 +277,20 @@ fn only_what_is_selected_is_sent_and_gaps_in_the_feed_are_counted() {
     assert_eq!(until(&sink, |status| status.lost.total() > 0).lost.of(Loss::Feed), 7);
 }
 
+#[test]
+fn a_batch_that_cannot_be_read_is_counted_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let (listener, target) = listener();
+    let heard = take(&listener, usize::MAX, |stream| stream);
+    let sink = start(&target, folder.path());
+    sink.offer(batch(0, 3));
+    sink.offer(batch(3, 4).project(&[0]).unwrap());
+    sink.offer(batch(9, 2));
+    assert_eq!(hear(&heard, 5), [0, 1, 2, 9, 10]);
+    let lost = until(&sink, |status| status.sent == 5).lost;
+    assert_eq!((lost.of(Loss::Damaged), lost.of(Loss::Feed)), (4, 2));
+}
+
 fn pem(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tls").join(name)
 }

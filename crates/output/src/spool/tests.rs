@@ -200,3 +200,37 @@ fn a_full_disk_loses_events_and_counts_them_and_goes_on_when_there_is_room() {
     assert!(spool.notes.is_empty(), "the write that was torn left nothing: {:?}", spool.notes);
     assert_eq!(send(&mut spool, 99), kept);
 }
+
+#[test]
+fn a_file_that_cannot_be_read_now_is_read_later() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut spool = open(folder.path());
+    append(&mut spool, 0..3);
+    let (path, aside) = (only_file(folder.path()), folder.path().join("aside"));
+    // A link to itself: opening fails, and not because nothing is there.
+    fs::rename(&path, &aside).unwrap();
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    assert!(spool.read().is_none());
+    assert_eq!((spool.unsent(), spool.lost.total()), (3, 0));
+    fs::rename(&aside, &path).unwrap();
+    assert_eq!(send(&mut spool, 99), (0..3).collect::<Vec<_>>());
+    append(&mut spool, 3..5);
+    fs::remove_file(only_file(folder.path())).unwrap();
+    assert!(spool.read().is_none());
+    assert_eq!((spool.unsent(), spool.lost.of(Loss::Damaged)), (0, 2), "what is gone is given up");
+}
+
+#[test]
+fn a_write_that_fails_for_another_reason_than_room_drops_nothing_old() {
+    let folder = tempfile::tempdir().unwrap();
+    let opener: Opener =
+        Box::new(move |path| match path.file_stem().and_then(|name| name.to_str()?.parse::<u64>().ok()) {
+            Some(number) if number > FIRST + 1 => Err(io::Error::from_raw_os_error(24)),
+            _ => system_opener()(path),
+        });
+    let mut spool = Spool::open(folder.path(), 8_000, "test".to_owned(), opener).unwrap();
+    let kept = (0..200).filter(|number| spool.append(format!("record {number:04}").as_bytes()).is_ok()).count();
+    assert!(kept > 50 && kept < 200, "{kept}");
+    assert_eq!(spool.lost.of(Loss::Disk), 200 - kept as u64);
+    assert_eq!(send(&mut spool, 999), (0..kept as u32).collect::<Vec<_>>());
+}

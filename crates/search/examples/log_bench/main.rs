@@ -10,7 +10,6 @@
 mod make;
 
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use make::{DAY_MICROS, MORNING_MICROS, Maker, Numbers};
@@ -68,8 +67,8 @@ fn fill(folder: &Path, events: u64, seed: u64) -> Result<(), Failed> {
     let maker = Maker::new(seed);
     let store = open(folder)?;
     let step = DAY_MICROS as f64 / events as f64;
-    let done = AtomicBool::new(false);
     let start = Instant::now();
+    let mut to_wal = Duration::ZERO;
     std::thread::scope(|scope| {
         for part in 0..MAKERS {
             let (store, maker, mut sender) = (&store, &maker, store.sender());
@@ -85,19 +84,18 @@ fn fill(folder: &Path, events: u64, seed: u64) -> Result<(), Failed> {
                 }
             });
         }
-        scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
-                std::thread::park_timeout(Duration::from_secs(10));
-                let health = store.health();
-                eprintln!("{} of {events} written, {} segments", health.written, health.segments);
-                if health.written + health.dropped >= events {
-                    break;
-                }
+        for turn in 0_u64.. {
+            let health = store.health();
+            to_wal = start.elapsed();
+            if health.written + health.dropped >= events {
+                break;
             }
-        });
+            if turn % 1_000 == 0 {
+                eprintln!("{} of {events} written, {} segments", health.written, health.segments);
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     });
-    done.store(true, Ordering::Relaxed);
-    let to_wal = start.elapsed();
     store.close();
     let (total, health) = (start.elapsed(), store.health());
     println!(
@@ -152,6 +150,12 @@ fn ask(folder: &Path, rounds: u64) -> Result<(), Failed> {
         let start = Instant::now();
         let rows = runtime.block_on(searcher.rows(&point, hour, None, 100))?;
         say("client_code_range", start, format!("{}", rows.len()));
+        let start = Instant::now();
+        let names = runtime.block_on(searcher.distinct(&every, day, "domain", Some("client"), 20))?;
+        say("names_per_client", start, format!("{:?}", names.values.first().map(|value| value.distinct)));
+        let start = Instant::now();
+        let names = runtime.block_on(searcher.distinct(&every, day, "domain", None, 1))?;
+        say("distinct_names", start, format!("{:?}", names.values.first().map(|value| value.distinct)));
         let start = Instant::now();
         let top = runtime.block_on(searcher.top(&tenant, hour, "domain", 20))?;
         say("tenant_hour_top_names", start, format!("{:?}", top.values.first().map(|value| value.count)));

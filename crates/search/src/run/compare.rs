@@ -105,6 +105,9 @@ impl Searcher {
 impl Job {
     /// All values of a small field, the most frequent of others.
     async fn frequent(&self, search: &Search, window: Window, id: Id) -> Result<HashMap<Key, u64>, SearchError> {
+        if let Some(counts) = self.log().rolled(search, window, None, &[id]).await? {
+            return Ok(single(counts));
+        }
         let frame = self.matching(search, window)?;
         if is_tallied(id) {
             let counts = self.tallies(frame, &[id], None).await?.pop().unwrap_or_default();

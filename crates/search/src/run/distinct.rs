@@ -24,7 +24,8 @@ pub struct Distinct {
     pub values: Vec<DistinctCount>,
     /// Values of that field that are not listed.
     pub others: u64,
-    /// Relative standard error of the numbers: two of three are off by less. 0 when all listed are exact.
+    /// Relative standard error of the numbers: two of three are off by less. 0 when none of those listed was estimated;
+    /// what rollups say always is, though of a few hundred values the estimate is the number itself.
     pub error: f64,
 }
 
@@ -128,7 +129,7 @@ impl<const LG: u8> Cell for Set<LG> {
 
 impl Searcher {
     /// How many different values `field` has, empty not counted: in all, or for each value of `by`, the `n` with the
-    /// most. Exact up to 64 values, then estimated; see `Distinct::error`.
+    /// most. Up to 64 values counted, then estimated; see `Distinct::error`.
     ///
     /// # Errors
     /// When there is no such field or one of several values for each event, a limit is hit or the engine fails.

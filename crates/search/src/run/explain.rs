@@ -104,7 +104,7 @@ impl Searcher {
     /// are looked at; clients also by network (24 and 48 bits).
     ///
     /// # Errors
-    /// When a field cannot be grouped by or there are too many, a limit is hit or the engine fails.
+    /// When a field cannot be grouped by or has several values for each event, there are too many, a limit is hit or the engine fails.
     pub async fn explain(
         &self,
         base: &Search,
@@ -124,8 +124,12 @@ impl Searcher {
         if ids.len() > FIELDS_MAX {
             return Err(SearchError::Field(format!("a selection is explained by at most {FIELDS_MAX} fields")));
         }
+        if ids.contains(&Id::Ede) {
+            let text = "an event can have several `ede`: explain counts one value each".to_owned();
+            return Err(SearchError::Field(text));
+        }
         let given: Vec<Id> = ids.iter().copied().filter(|id| is_given(*id, selection)).collect();
-        ids.retain(|id| !given.contains(id) && *id != Id::Ede);
+        ids.retain(|id| !given.contains(id));
         let chosen = compile::filter(selection, window);
         let base = base.clone();
         let text = selection.to_string();

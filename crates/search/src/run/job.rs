@@ -32,6 +32,9 @@ const NICENESS: u8 = 10;
 /// Stack of each thread, bytes: plans are walked by recursion. Only what is used of it is taken.
 const STACK_BYTES: usize = 64 << 20;
 
+/// Most searches and streams that wait for their turn; more are refused.
+pub(crate) const WAITING_MAX: usize = 256;
+
 /// Longest text of a search that is kept to be shown, bytes.
 const SHOWN_BYTES_MAX: usize = 500;
 
@@ -59,7 +62,7 @@ impl Workers {
             .worker_threads(sys::cores())
             .thread_name("search")
             .thread_stack_size(STACK_BYTES)
-            // Without the permission the threads are as others are, and the answers wait for their turn of the core.
+            // To step back needs no permission. Where it fails all the same, the threads are as others are.
             .on_thread_start(|| drop(sys::lower_priority(NICENESS)))
             .enable_time()
             .build();
@@ -94,6 +97,8 @@ struct Entry {
 pub(super) struct Jobs {
     next: AtomicU64,
     entries: Mutex<BTreeMap<u64, Entry>>,
+    /// Those that were refused because too many waited.
+    refused: AtomicU64,
 }
 
 impl Jobs {
@@ -102,13 +107,20 @@ impl Jobs {
     }
 
     /// Names a search; it is in the list until what is returned is dropped.
-    pub(super) fn enter(jobs: &Arc<Jobs>, kind: &'static str, mut text: String) -> Listed {
+    fn enter(jobs: &Arc<Jobs>, kind: &'static str, mut text: String, limits: Limits) -> Result<Listed, SearchError> {
         text.truncate(text.floor_char_boundary(SHOWN_BYTES_MAX));
         let id = jobs.next.fetch_add(1, Ordering::Relaxed) + 1;
         let cancelled = Arc::new(AtomicBool::new(false));
         let entry = Entry { kind, text, since: Instant::now(), cancelled: Arc::clone(&cancelled), abort: None };
-        jobs.lock().insert(id, entry);
-        Listed { jobs: Arc::clone(jobs), id, cancelled }
+        let mut entries = jobs.lock();
+        // As many searches and as many streams work at once; the others wait.
+        if entries.len() >= WAITING_MAX.saturating_add(limits.concurrent.max(1).saturating_mul(2)) {
+            jobs.refused.fetch_add(1, Ordering::Relaxed);
+            return Err(SearchError::Limit(format!("{WAITING_MAX} searches are waiting already")));
+        }
+        entries.insert(id, entry);
+        drop(entries);
+        Ok(Listed { jobs: Arc::clone(jobs), id, cancelled })
     }
 }
 
@@ -121,11 +133,12 @@ pub(super) struct Listed {
 
 impl Listed {
     pub(super) fn stops(&self, abort: AbortHandle) {
+        // First to be found, then to ask: whoever cancels in between has done the one or the other.
+        if let Some(entry) = self.jobs.lock().get_mut(&self.id) {
+            entry.abort = Some(abort.clone());
+        }
         if self.is_cancelled() {
             abort.abort();
-        }
-        if let Some(entry) = self.jobs.lock().get_mut(&self.id) {
-            entry.abort = Some(abort);
         }
     }
 
@@ -209,15 +222,15 @@ impl MemoryPool for Share {
 
 impl Limits {
     fn one_search(&self) -> String {
-        format!("one search may use {} bytes of memory (search_bytes)", self.search_bytes)
+        format!("one search may use {} bytes of memory (half of search.memory)", self.search_bytes)
     }
 
     fn all_searches(&self) -> String {
-        format!("searches together may use {} bytes of memory (memory_bytes)", self.memory_bytes)
+        format!("searches together may use {} bytes of memory (search.memory)", self.memory_bytes)
     }
 
-    fn too_long(&self) -> SearchError {
-        SearchError::Limit(format!("it took longer than {} ms (time)", self.time.as_millis()))
+    pub(super) fn too_long(&self) -> SearchError {
+        SearchError::Limit(format!("it took longer than {} ms (search.time)", self.time.as_millis()))
     }
 
     /// What the engine says, as a search says it.
@@ -296,6 +309,17 @@ impl Searcher {
         self.inner.jobs.lock().iter().map(running).collect()
     }
 
+    /// Searches that were refused because too many waited, since the start.
+    #[must_use]
+    pub fn refused(&self) -> u64 {
+        self.inner.jobs.refused.load(Ordering::Relaxed)
+    }
+
+    /// Names a search; it is in the list until what is returned is dropped.
+    pub(super) fn enter(&self, kind: &'static str, text: String) -> Result<Listed, SearchError> {
+        Jobs::enter(&self.inner.jobs, kind, text, self.inner.limits)
+    }
+
     /// Stops a search; who asked is told `SearchError::Cancelled`. False when there is none of this number.
     pub fn cancel(&self, id: u64) -> bool {
         let jobs = self.inner.jobs.lock();
@@ -334,7 +358,7 @@ impl Searcher {
         T: Send + 'static,
         W: Future<Output = Result<T, SearchError>> + Send + 'static,
     {
-        let listed = Jobs::enter(&self.inner.jobs, kind, text);
+        let listed = self.enter(kind, text)?;
         let (searcher, limits) = (self.clone(), self.inner.limits);
         let short = Short::default();
         let job_short = Arc::clone(&short);

@@ -53,7 +53,7 @@ impl Searcher {
             let mut columns: Vec<(Key, u64)> =
                 single(groups(matching()?, vec![group_column(id)], Some(n)).await?).into_iter().collect();
             columns.sort_by(|(a, a_count), (b, b_count)| b_count.cmp(a_count).then_with(|| a.cmp(b)));
-            let mut codes = single(groups(matching()?, vec![compile::column(Id::Code)], None).await?);
+            let mut codes = single(job.log().counted(&search, window, None, &[Id::Code]).await?);
             for info in CODES {
                 codes.entry(Key::Number(info.code.key().into())).or_default();
             }

@@ -1,20 +1,23 @@
 //! Answers from rollups: whole segments are added up from what was counted when they were written, the rest of the
 //! window is scanned, both of one state of the log.
 //!
-//! Counts, series and facets are exact. A top list is used when its places are certain; see [`tops`].
+//! Counts, series and facets are exact. A top list is used when its places are certain; see [`tops`]. Rollups are added up
+//! one after the other: of a long window no more than one is held, beside the sums, and the sums are counted.
 
 mod figures;
 mod tops;
 
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
 use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext};
 use event::{Action, CacheState, Flags, Outcome, Row, Transport};
-use store::{Cells, Divided, Group};
+use store::{Cells, Damaged, Divided, Group, Rollup};
 use wire::code::Code;
 
 use super::group::{Key, group_column, groups};
@@ -47,13 +50,13 @@ impl Search {
 }
 
 /// A row of which only what rollups know is told: the same search that judges rows judges groups.
-struct Judge<'a> {
-    search: &'a Search,
+struct Judge {
+    search: Search,
     row: Row,
 }
 
-impl Judge<'_> {
-    fn of(search: &Search) -> Judge<'_> {
+impl Judge {
+    fn of(search: &Search) -> Judge {
         let row = Row {
             time_micros: 0,
             seq: 0,
@@ -92,7 +95,7 @@ impl Judge<'_> {
             tenant: None,
             node: None,
         };
-        Judge { search, row }
+        Judge { search: search.clone(), row }
     }
 
     /// Whether events of this group match; `None` for words from a newer version, which rows do not have.
@@ -110,10 +113,11 @@ impl Judge<'_> {
 }
 
 /// Sums by combination of fields and point of time.
-struct Sums<'a> {
-    ids: &'a [Id],
-    axis: Option<&'a Axis>,
-    judge: Judge<'a>,
+struct Sums {
+    ids: Vec<Id>,
+    axis: Option<Axis>,
+    judge: Judge,
+    memory: MemoryReservation,
     tenants: HashMap<String, u32>,
     /// The place in `sums` of groups met so far; `None` when they do not match.
     places: HashMap<(u32, Option<u16>, [u8; 3]), Option<usize>>,
@@ -122,14 +126,27 @@ struct Sums<'a> {
     sums: Vec<Vec<u64>>,
 }
 
-impl Sums<'_> {
-    /// Adds the counts of a segment. `None` when its groups cannot be judged.
-    fn add(&mut self, cells: &Cells) -> Option<()> {
-        let places = cells.groups().iter().map(|group| self.place(cells, group)).collect::<Option<Vec<_>>>()?;
+impl Sums {
+    /// Bytes of one more combination, beside its sums and its tenant.
+    const ROOM: usize = 256;
+
+    /// Adds the counts of a segment.
+    fn add(&mut self, cells: &Cells) -> Added {
+        let mut places = Vec::with_capacity(cells.groups().len());
+        for group in cells.groups() {
+            match self.place(cells, group)? {
+                Some(place) => places.push(place),
+                None => return Ok(false),
+            }
+        }
         for (start, of_stretch) in cells.stretches() {
-            let point = match self.axis {
+            let point = match &self.axis {
                 Some(axis) => {
-                    usize::try_from(start.checked_sub(axis.start)? / axis.step).ok().filter(|at| *at < axis.points)?
+                    let point = start.checked_sub(axis.start).map(|after| after / axis.step);
+                    match point.and_then(|point| usize::try_from(point).ok()).filter(|at| *at < axis.points) {
+                        Some(point) => point,
+                        None => return Ok(false),
+                    }
                 }
                 None => 0,
             };
@@ -139,17 +156,19 @@ impl Sums<'_> {
                 }
             }
         }
-        Some(())
+        Ok(true)
     }
 
-    fn place(&mut self, cells: &Cells, group: &Group) -> Option<Option<usize>> {
+    /// The place of a group among the sums, if it matches; `None` when it cannot be judged.
+    fn place(&mut self, cells: &Cells, group: &Group) -> Result<Option<Option<usize>>, DataFusionError> {
         let tenant = cells.tenant(group);
         let number = match tenant {
             None => 0,
             Some(tenant) => match self.tenants.get(tenant) {
                 Some(number) => *number,
                 None => {
-                    let number = u32::try_from(self.tenants.len()).ok()?.checked_add(1)?;
+                    let next = u32::try_from(self.tenants.len()).ok().and_then(|tenants| tenants.checked_add(1));
+                    let Some(number) = next else { return Ok(None) };
                     self.tenants.insert(tenant.to_owned(), number);
                     number
                 }
@@ -157,9 +176,12 @@ impl Sums<'_> {
         };
         let known = (number, group.code, [group.action, group.outcome, group.cache]);
         if let Some(place) = self.places.get(&known) {
-            return Some(*place);
+            return Ok(Some(*place));
         }
-        let place = self.judge.matches(group, tenant)?.then(|| {
+        let Some(matches) = self.judge.matches(group, tenant) else { return Ok(None) };
+        let mut place = None;
+        let mut bytes = Sums::ROOM + tenant.map_or(0, str::len);
+        if matches {
             let key = |id: &Id| match id {
                 Id::Code => group.code.map_or(Key::Nothing, |code| Key::Number(code.into())),
                 Id::Action => Key::Number(group.action.into()),
@@ -169,21 +191,24 @@ impl Sums<'_> {
             };
             let keys: Vec<Key> = self.ids.iter().map(key).collect();
             let next = self.sums.len();
-            let place = *self.keys.entry(keys).or_insert(next);
-            if place == next {
-                self.sums.push(vec![0; self.axis.map_or(1, |axis| axis.points)]);
+            let at = *self.keys.entry(keys).or_insert(next);
+            if at == next {
+                let points = self.axis.as_ref().map_or(1, |axis| axis.points);
+                bytes += points * size_of::<u64>();
+                self.sums.push(vec![0; points]);
             }
-            place
-        });
+            place = Some(at);
+        }
+        self.memory.try_grow(bytes)?;
         self.places.insert(known, place);
-        Some(place)
+        Ok(Some(place))
     }
 
     fn into_groups(self) -> HashMap<Vec<Key>, u64> {
         let mut groups = HashMap::new();
         for (keys, place) in self.keys {
             for (point, events) in self.sums[place].iter().enumerate().filter(|(_, events)| **events > 0) {
-                let point = self.axis.map(|_| Key::Number(point as u64));
+                let point = self.axis.as_ref().map(|_| Key::Number(point as u64));
                 groups.insert(point.into_iter().chain(keys.iter().cloned()).collect(), *events);
             }
         }
@@ -214,6 +239,24 @@ impl Log {
 
     fn over(&self, table: Arc<dyn TableProvider>) -> Log {
         Log::new(&self.engine, table)
+    }
+
+    fn sums(&self, search: &Search, axis: Option<&Axis>, ids: &[Id]) -> Sums {
+        Sums {
+            ids: ids.to_vec(),
+            axis: axis.cloned(),
+            judge: Judge::of(search),
+            memory: self.memory(),
+            tenants: HashMap::new(),
+            places: HashMap::new(),
+            keys: HashMap::new(),
+            sums: Vec::new(),
+        }
+    }
+
+    /// Room for sums.
+    fn memory(&self) -> MemoryReservation {
+        MemoryConsumer::new("rollups").register(&self.engine.runtime_env().memory_pool)
     }
 
     /// The rows of a window that match.
@@ -248,20 +291,11 @@ impl Log {
         let servable = search.only_about(is_rolled) && ids.iter().all(|id| is_rolled(*id));
         let divided = by_hours(axis).filter(|_| servable).and_then(|hours| Some((hours, self.divided(window)?)));
         let Some((hours, divided)) = divided else { return Ok(None) };
-        let read = move |rollup: &store::Rollup| if hours { rollup.hours() } else { rollup.minutes() };
-        let (taken, rest) = taken(divided, read).await?;
-        let mut sums = Sums {
-            ids,
-            axis,
-            judge: Judge::of(search),
-            tenants: HashMap::new(),
-            places: HashMap::new(),
-            keys: HashMap::new(),
-            sums: Vec::new(),
+        let add = move |sums: &mut Sums, rollup: &Rollup| {
+            let cells = if hours { rollup.hours() } else { rollup.minutes() }?;
+            Ok(sums.add(&cells))
         };
-        if taken.iter().try_for_each(|cells| sums.add(cells)).is_none() {
-            return Ok(None);
-        }
+        let Some((sums, rest)) = summed(divided, self.sums(search, axis, ids), add).await? else { return Ok(None) };
         let mut all = sums.into_groups();
         if let Some(rest) = rest {
             for (keys, events) in self.over(rest).scanned(search, window, axis, ids).await? {
@@ -290,15 +324,36 @@ impl Log {
     }
 }
 
-type Taken<T> = (Vec<T>, Option<Arc<dyn TableProvider>>);
+/// Whether rollups can say what is asked so far.
+type Added = Result<bool, DataFusionError>;
 
-/// Reads rollups on a thread that may wait for files.
-async fn taken<T: Send + 'static>(
+/// Sums, and a table of the rows that are not in them.
+type Summed<S> = (S, Option<Arc<dyn TableProvider>>);
+
+/// Adds rollups to sums, one after the other, on a thread that may wait for files. `None` when rollups cannot say what is
+/// asked. Dropped, it ends before the next rollup.
+async fn summed<S: Send + 'static>(
     divided: Divided,
-    read: impl Fn(&store::Rollup) -> Result<T, store::Damaged> + Send + 'static,
-) -> Result<Taken<T>, SearchError> {
-    let reading = tokio::task::spawn_blocking(move || divided.take(read));
-    reading.await.map_err(|error| DataFusionError::Execution(format!("reading rollups broke off: {error}")).into())
+    sums: S,
+    add: impl Fn(&mut S, &Rollup) -> Result<Added, Damaged> + Send + 'static,
+) -> Result<Option<Summed<S>>, SearchError> {
+    let asked = Arc::new(());
+    let asking = Arc::downgrade(&asked);
+    let adding = tokio::task::spawn_blocking(move || {
+        let state = RefCell::new((sums, Ok(true)));
+        let (_, rest) = divided.take(|rollup| {
+            let (sums, so_far) = &mut *state.borrow_mut();
+            if matches!(so_far, Ok(true)) && asking.strong_count() > 0 {
+                *so_far = add(sums, rollup)?;
+            }
+            Ok(())
+        });
+        let (sums, so_far) = state.into_inner();
+        so_far.map(|can| can.then_some((sums, rest)))
+    });
+    let added = adding.await;
+    drop(asked);
+    Ok(added.map_err(|error| DataFusionError::Execution(format!("reading rollups broke off: {error}")))??)
 }
 
 #[cfg(test)]

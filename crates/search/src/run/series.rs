@@ -142,6 +142,7 @@ impl Searcher {
 }
 
 /// The points of a series.
+#[derive(Clone)]
 pub(super) struct Axis {
     pub(super) start: i64,
     pub(super) step: i64,

@@ -2,13 +2,15 @@
 //!
 //! What is refused is refused by what it is, on the parsed statement and on the plan: anything but one `SELECT` (also
 //! with `WITH`). There is no other table, no file, no address and no setting to name. The range of time is part of the
-//! view, so that no text reaches beyond it. Functions that make long texts or lists out of short ones are left out, as
-//! memory for values is not counted while they are made.
+//! view, so that no text reaches beyond it. What makes much out of little is left out; see [`bounds`].
+
+mod bounds;
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType, UInt64Type};
+use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::common::{DataFusionError, SchemaError};
 use datafusion::config::Dialect;
@@ -20,6 +22,7 @@ use datafusion::sql::parser::Statement;
 use datafusion::sql::sqlparser::ast::Statement as Parsed;
 use datafusion::sql::sqlparser::dialect::PostgreSqlDialect;
 use datafusion::sql::sqlparser::tokenizer::{Token, Tokenizer};
+use futures::StreamExt;
 
 use super::job::Job;
 use super::{ROWS_MAX, SearchError, Searcher, Window, view};
@@ -35,21 +38,8 @@ const NESTING_MAX: usize = 50;
 /// Name of the one view.
 const VIEW: &str = "events";
 
-/// Functions that are left out: they make much out of little, or tell of files.
-const LEFT_OUT: &[&str] = &[
-    "repeat",
-    "lpad",
-    "rpad",
-    "replace",
-    "regexp_replace",
-    "range",
-    "generate_series",
-    "array_repeat",
-    "array_resize",
-    "input_file_name",
-    "file_row_index",
-    "version",
-];
+/// Largest reply, bytes of its values.
+const SQL_REPLY_BYTES_MAX: usize = 64 << 20;
 
 /// What SQL found.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,18 +71,29 @@ pub enum SqlValue {
     List(Vec<SqlValue>),
 }
 
+impl SqlValue {
+    fn bytes(&self) -> usize {
+        let beyond = match self {
+            SqlValue::Text(text) => text.len(),
+            SqlValue::List(values) => values.iter().map(SqlValue::bytes).sum(),
+            _ => 0,
+        };
+        size_of::<SqlValue>() + beyond
+    }
+}
+
 impl Searcher {
     /// Answers one `SELECT` over the view `events`, which holds the rows of `window` with the columns of
     /// [`crate::sql_columns`]. At most `rows_max` rows, never more than `ROWS_MAX`.
     ///
     /// # Errors
     /// `SearchError::Sql` with the place in the text when it is not one `SELECT`, cannot be read, names what is not
-    /// there or fails on a value; otherwise as for searches.
+    /// there, asks for too much at once or fails on a value; otherwise as for searches.
     pub async fn sql(&self, text: &str, window: Window, rows_max: usize) -> Result<SqlReply, SearchError> {
-        let statement = read(text)?;
         let (text, rows_max) = (text.to_owned(), rows_max.min(ROWS_MAX));
         self.run("sql", text.clone(), move |job| async move {
             let wrong = |error| told(&text, error);
+            let statement = read(&text)?;
             let state = state(&job);
             let frame = job.matching(&Search::default(), window)?.select(view::columns())?;
             let engine = SessionContext::new_with_state(state);
@@ -100,11 +101,24 @@ impl Searcher {
             let plan = engine.state().statement_to_plan(statement).await.map_err(wrong)?;
             let reading = SQLOptions::new().with_allow_ddl(false).with_allow_dml(false).with_allow_statements(false);
             reading.verify_plan(&plan).map_err(wrong)?;
+            bounds::check_growth(&plan).map_err(wrong)?;
             let frame = DataFrame::new(engine.state(), plan).limit(0, Some(rows_max + 1))?;
             let columns = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
-            let mut rows = Vec::new();
-            for batch in frame.collect().await.map_err(wrong)? {
-                read_rows(&batch, &mut rows)?;
+            let (mut rows, mut bytes, memory) = (Vec::new(), 0, job.memory("reply"));
+            let mut batches = frame.execute_stream().await.map_err(wrong)?;
+            while let Some(batch) = batches.next().await {
+                let (batch, before) = (batch.map_err(wrong)?, bytes);
+                for row in 0..batch.num_rows() {
+                    let values = batch.columns().iter().map(|column| value(column, row));
+                    let values = values.collect::<Result<Vec<SqlValue>, _>>()?;
+                    bytes += values.iter().map(SqlValue::bytes).sum::<usize>();
+                    if bytes > SQL_REPLY_BYTES_MAX {
+                        let text = format!("a reply to SQL has at most {SQL_REPLY_BYTES_MAX} bytes");
+                        return Err(SearchError::Limit(text));
+                    }
+                    rows.push(values);
+                }
+                memory.try_grow(bytes - before)?;
             }
             let more = rows.len() > rows_max;
             rows.truncate(rows_max);
@@ -135,7 +149,15 @@ fn read(text: &str) -> Result<Statement, SearchError> {
     let mut statements = parsed.map_err(|error| told(text, error))?;
     match (statements.pop_front(), statements.is_empty()) {
         (Some(Statement::Statement(parsed)), true) if matches!(*parsed, Parsed::Query(_)) => {
-            Ok(Statement::Statement(parsed))
+            match bounds::refused(&parsed) {
+                None => Ok(Statement::Statement(parsed)),
+                Some((at, message)) => {
+                    let known = at.start.line > 0;
+                    let span = known.then(|| place(text, at.start.line, at.start.column, at.end.column));
+                    let span = span.unwrap_or(0..text.len());
+                    Err(SearchError::Sql(Fault::new(span, message)))
+                }
+            }
         }
         (None, _) => refuse("there is no SQL".to_owned()),
         (Some(_), true) => refuse("only SELECT is answered here: the log is read, never changed".to_owned()),
@@ -152,19 +174,46 @@ fn state(job: &Job) -> SessionState {
     options.sql_parser.collect_spans = true;
     options.execution.enable_recursive_ctes = false;
     let scalar = SessionStateDefaults::default_scalar_functions().into_iter();
-    let scalar = scalar.filter(|function| !LEFT_OUT.contains(&function.name())).chain(view::functions()).collect();
+    let scalar = scalar.filter(|function| bounds::has_scalar(function.name())).chain(view::functions()).collect();
+    let aggregates = SessionStateDefaults::default_aggregate_functions().into_iter();
+    let aggregates = aggregates.filter(|function| bounds::has_aggregate(function.name())).collect();
     SessionStateBuilder::new()
         .with_config(config)
         .with_runtime_env(job.engine.runtime_env())
         .with_expr_planners(SessionStateDefaults::default_expr_planners())
         .with_scalar_functions(scalar)
-        .with_aggregate_functions(SessionStateDefaults::default_aggregate_functions())
+        .with_aggregate_functions(aggregates)
         .with_window_functions(SessionStateDefaults::default_window_functions())
         .build()
 }
 
+/// Whether an error says nothing of the text: files that cannot be read, memory that ran out, faults of the engine.
+fn is_of_engine(error: &DataFusionError) -> bool {
+    match error.find_root() {
+        DataFusionError::ParquetError(_)
+        | DataFusionError::ObjectStore(_)
+        | DataFusionError::IoError(_)
+        | DataFusionError::External(_)
+        | DataFusionError::ExecutionJoin(_)
+        | DataFusionError::Internal(_)
+        | DataFusionError::ResourcesExhausted(_) => true,
+        DataFusionError::ArrowError(error, _) => matches!(
+            error.as_ref(),
+            ArrowError::IoError(..)
+                | ArrowError::IpcError(_)
+                | ArrowError::ParquetError(_)
+                | ArrowError::ExternalError(_)
+                | ArrowError::MemoryError(_)
+        ),
+        _ => false,
+    }
+}
+
 /// What the engine says of a text, with the place.
 fn told(text: &str, error: DataFusionError) -> SearchError {
+    if is_of_engine(&error) {
+        return SearchError::Engine(error);
+    }
     let mut span = None;
     let mut message = None;
     let mut suggestion = None;
@@ -181,8 +230,7 @@ fn told(text: &str, error: DataFusionError) -> SearchError {
                 Some(first) => wrong = first,
                 None => break,
             },
-            DataFusionError::ResourcesExhausted(_) => return SearchError::Engine(error),
-            DataFusionError::Internal(_) | DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => {
+            DataFusionError::ArrowError(..) | DataFusionError::Execution(_) => {
                 message = Some(wrong.strip_backtrace());
                 break;
             }
@@ -236,13 +284,6 @@ fn place(text: &str, line: u64, column: u64, end: u64) -> std::ops::Range<usize>
     start..byte(end).clamp(start, text.len()).max(start + word.max(first))
 }
 
-fn read_rows(batch: &RecordBatch, rows: &mut Vec<Vec<SqlValue>>) -> Result<(), DataFusionError> {
-    for row in 0..batch.num_rows() {
-        rows.push(batch.columns().iter().map(|column| value(column, row)).collect::<Result<_, _>>()?);
-    }
-    Ok(())
-}
-
 fn value(column: &dyn Array, row: usize) -> Result<SqlValue, DataFusionError> {
     if column.is_null(row) {
         return Ok(SqlValue::Empty);
@@ -263,7 +304,12 @@ fn value(column: &dyn Array, row: usize) -> Result<SqlValue, DataFusionError> {
         }
         DataType::Timestamp(..) => {
             let micros = cast(&DataType::Timestamp(TimeUnit::Microsecond, None))?;
-            SqlValue::Text(instant(micros.as_primitive::<TimestampMicrosecondType>().value(0)))
+            let micros = micros.as_primitive::<TimestampMicrosecondType>();
+            match micros.is_valid(0) {
+                true => SqlValue::Text(instant(micros.value(0))),
+                // Too far away to be told as a time: the number it is.
+                false => SqlValue::Integer(cast(&DataType::Int64)?.as_primitive::<Int64Type>().value(0)),
+            }
         }
         DataType::Utf8 => SqlValue::Text(column.as_string::<i32>().value(row).to_owned()),
         DataType::List(_) => list(&column.as_list::<i32>().value(row))?,

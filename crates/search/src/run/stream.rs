@@ -1,21 +1,23 @@
 //! All rows that match, however many, in order of time: an export.
 //!
 //! The window is read in slices of few enough rows to be sorted in memory. All slices are of one state of the log, which
-//! is kept until the last is read or the stream is dropped.
+//! is kept until the last is read or the stream is dropped. A reader that does not read is given up: its turn and its
+//! memory are for others.
 
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::DataType;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{cast, ident, lit};
-use futures::Stream;
+use futures::{Stream, StreamExt};
 use tokio::sync::{mpsc, oneshot};
 
 use super::group::{Key, groups};
-use super::job::{Job, Jobs, Listed};
+use super::job::{Job, Listed};
 use super::{SearchError, Searcher, Window};
 use crate::ast::Search;
 
@@ -25,6 +27,8 @@ const SLICE_ROWS: u64 = 131_072;
 const PARTS: i64 = 1_440;
 /// Batches that are ready before the reader asks for them.
 const AHEAD: usize = 4;
+/// How long a stream waits for its reader to take one batch.
+pub(super) const PATIENCE: Duration = Duration::from_secs(300);
 
 /// Which rows come first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -39,7 +43,9 @@ pub enum Order {
 /// Rows as they are found, in batches with the columns of `event::schema`. Dropped, the search stops.
 pub struct Rows {
     total: u64,
-    batches: mpsc::Receiver<Result<Option<RecordBatch>, SearchError>>,
+    batches: mpsc::Receiver<RecordBatch>,
+    /// How it ended, once there are no more batches.
+    end: oneshot::Receiver<Result<(), SearchError>>,
     listed: Listed,
     ended: bool,
 }
@@ -59,12 +65,14 @@ impl Stream for Rows {
         if self.ended {
             return Poll::Ready(None);
         }
-        let next = match ready!(self.batches.poll_recv(context)) {
-            Some(Ok(Some(batch))) => return Poll::Ready(Some(Ok(batch))),
-            Some(Ok(None)) => None,
-            Some(Err(error)) => Some(Err(error)),
+        if let Some(batch) = ready!(self.batches.poll_recv(context)) {
+            return Poll::Ready(Some(Ok(batch)));
+        }
+        let next = match ready!(Pin::new(&mut self.end).poll(context)) {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(Err(error)),
             // The end is said: what stops without it is not whole.
-            None => Some(Err(broken(&self.listed))),
+            Err(_) => Some(Err(broken(&self.listed))),
         };
         self.ended = true;
         Poll::Ready(next)
@@ -80,19 +88,22 @@ fn broken(listed: &Listed) -> SearchError {
 
 impl Searcher {
     /// All rows that match, in order of time, with no cap. Comes back when they are counted; as many streams may run
-    /// at once as searches, each slice within the time of a search.
+    /// at once as searches. Its turn, its count and each batch come within the time of a search, and the reader takes
+    /// each batch within `PATIENCE`.
     ///
     /// # Errors
     /// When a limit is hit or the engine fails; later ones come in place of a batch, which is then the last.
     pub async fn stream(&self, search: &Search, window: Window, order: Order) -> Result<Rows, SearchError> {
         let search = search.clone().at(window.to);
-        let listed = Jobs::enter(&self.inner.jobs, "stream", search.to_string());
+        let listed = self.enter("stream", search.to_string())?;
         let (count, counted) = oneshot::channel();
         let (sender, batches) = mpsc::channel(AHEAD);
-        let (permits, jobs) = (Arc::clone(&self.inner.stream_permits), self.clone());
+        let (ended, end) = oneshot::channel();
+        let (permits, jobs, patience) = (Arc::clone(&self.inner.stream_permits), self.clone(), self.inner.patience);
         let Some(handle) = self.inner.workers.handle() else { return Err(SearchError::Cancelled) };
         let task = handle.spawn(async move {
-            let _turn = permits.acquire_owned().await;
+            let turn = tokio::time::timeout(jobs.inner.limits.time, permits.acquire_owned()).await;
+            let Ok(_turn) = turn else { return drop(count.send(Err(jobs.inner.limits.too_long()))) };
             let job = jobs.job();
             drop(jobs);
             let job = match job {
@@ -106,12 +117,11 @@ impl Searcher {
             if count.send(Ok(slices.iter().map(|(_, rows)| rows).sum())).is_err() {
                 return;
             }
-            let last = job.send(&search, slices, order, &sender).await.map(|()| None);
-            drop(sender.send(last).await);
+            drop(ended.send(job.send(&search, slices, order, &sender, patience).await));
         });
         listed.stops(task.abort_handle());
         let total = counted.await.unwrap_or_else(|_| Err(broken(&listed)))?;
-        Ok(Rows { total, batches, listed, ended: false })
+        Ok(Rows { total, batches, end, listed, ended: false })
     }
 }
 
@@ -121,7 +131,8 @@ impl Job {
         search: &Search,
         slices: Vec<(Window, u64)>,
         order: Order,
-        sender: &mpsc::Sender<Result<Option<RecordBatch>, SearchError>>,
+        sender: &mpsc::Sender<RecordBatch>,
+        patience: Duration,
     ) -> Result<(), SearchError> {
         let ascending = order == Order::Oldest;
         // The next slice is the last of the list.
@@ -139,11 +150,18 @@ impl Job {
             }
             let read = async {
                 let order = vec![ident("time").sort(ascending, false), ident("seq").sort(ascending, false)];
-                Ok(self.matching(search, slice)?.sort(order)?.collect().await?)
+                Ok(self.matching(search, slice)?.sort(order)?.execute_stream().await?)
             };
-            for batch in self.in_time(read).await? {
-                if sender.send(Ok(Some(batch))).await.is_err() {
-                    return Ok(());
+            // What is sorted and not sent yet stays with the engine, which counts it.
+            let mut sorted = self.in_time(read).await?;
+            while let Some(batch) = self.in_time(async { Ok(sorted.next().await.transpose()?) }).await? {
+                match tokio::time::timeout(patience, sender.send(batch)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(_)) => return Ok(()),
+                    Err(_) => {
+                        let waited = patience.as_millis();
+                        return Err(SearchError::Limit(format!("the reader took nothing for {waited} ms")));
+                    }
                 }
             }
         }

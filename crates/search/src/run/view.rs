@@ -3,10 +3,11 @@
 //! Return codes, types and all other words are text, as a search has them; clients are addresses as text. Where numbers
 //! have an order that means something there is a column `…_number` beside the name.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, ListBuilder, StringBuilder};
-use arrow::datatypes::{DataType, Field, UInt16Type, UInt64Type};
+use arrow::datatypes::{DataType, Field, UInt64Type};
 use datafusion::common::{Result, ScalarValue, exec_err, plan_err};
 use datafusion::logical_expr::simplify::{ExprSimplifyResult, SimplifyContext};
 use datafusion::logical_expr::{
@@ -274,7 +275,7 @@ impl ScalarUDFImpl for Named {
             Function::EdeBetween => {
                 let ends: Option<Vec<i64>> = constants.iter().map(number).collect();
                 let Some(&[low, high]) = ends.as_deref() else { return exec_err!("both ends are numbers") };
-                ede_between(&first, low, high)?
+                Arc::new(functions::any_number(&first, |number| (low..=high).contains(&i64::from(number)))?)
             }
         };
         Ok(ColumnarValue::Array(made))
@@ -323,18 +324,14 @@ fn names_of(id: Id, numbers: &ArrayRef) -> Result<ArrayRef> {
     let numbers = arrow::compute::cast(numbers, &DataType::UInt64)?;
     let numbers = numbers.as_primitive::<UInt64Type>();
     // The few names of a batch are made once.
-    let mut known: Vec<(u64, String)> = Vec::new();
+    let mut known: HashMap<u64, String> = HashMap::new();
     let mut names = StringBuilder::with_capacity(numbers.len(), numbers.len() * 8);
     for number in numbers {
         let Some(number) = number else {
             names.append_null();
             continue;
         };
-        let place = known.iter().position(|(other, _)| *other == number).unwrap_or_else(|| {
-            known.push((number, id.key_name(number)));
-            known.len() - 1
-        });
-        names.append_value(&known[place].1);
+        names.append_value(known.entry(number).or_insert_with(|| id.key_name(number)));
     }
     Ok(Arc::new(names.finish()))
 }
@@ -361,16 +358,6 @@ fn addresses(stored: &ArrayRef) -> Result<ArrayRef> {
         }
     }
     Ok(Arc::new(texts.finish()))
-}
-
-fn ede_between(lists: &ArrayRef, low: i64, high: i64) -> Result<ArrayRef> {
-    let Some(lists) = lists.as_list_opt::<i32>() else { return exec_err!("ede is a list of numbers") };
-    let hit = |list: ArrayRef| {
-        let numbers = list.as_primitive_opt::<UInt16Type>();
-        numbers.is_some_and(|numbers| numbers.iter().flatten().any(|number| (low..=high).contains(&i64::from(number))))
-    };
-    let found: BooleanArray = lists.iter().map(|list| list.map(hit)).collect();
-    Ok(Arc::new(found))
 }
 
 /// The column of the view that holds the names of a field, or all of it.

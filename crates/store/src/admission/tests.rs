@@ -1,3 +1,5 @@
+//! Whose an event is, and what of it is kept.
+
 use super::*;
 use crate::tests::support::{MORNING_MICROS, event};
 

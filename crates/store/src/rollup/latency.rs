@@ -1,12 +1,16 @@
 //! Latencies as a histogram of buckets that widen with the value: two of them add up exactly, and a quantile is off by
 //! less than one in 128.
 
+use crate::varint::{put_varint, take_varint};
+
 /// Buckets of one doubling.
 const BUCKETS_PER_DOUBLING: u32 = 64;
 /// All buckets of a 32-bit number of microseconds.
 const BUCKETS: usize = 1_728;
 /// Largest relative error of a quantile.
 pub const LATENCY_ERROR: f64 = 1.0 / 128.0;
+/// What rounding may add to the rank of a quantile.
+const RANK_ROUNDING: f64 = 1e-9;
 
 /// How many events took how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +34,8 @@ impl Latencies {
 
     /// Adds what another has counted.
     pub fn merge(&mut self, other: &Latencies) {
-        self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum += count);
-        self.total += other.total;
+        self.counts.iter_mut().zip(&other.counts).for_each(|(sum, count)| *sum = sum.saturating_add(*count));
+        self.total = self.total.saturating_add(other.total);
     }
 
     /// Adds what a packed one has counted; buckets that do not exist are left out.
@@ -39,10 +43,11 @@ impl Latencies {
         let mut rest = packed;
         let mut at = 0_usize;
         while !rest.is_empty() {
-            at = at.checked_add(usize::try_from(number(&mut rest)?).ok()?)?;
-            let count = number(&mut rest)?;
-            *self.counts.get_mut(at)? += count;
-            self.total += count;
+            at = at.checked_add(usize::try_from(take_varint(&mut rest)?).ok()?)?;
+            let count = take_varint(&mut rest)?;
+            let sum = self.counts.get_mut(at)?;
+            *sum = sum.checked_add(count)?;
+            self.total = self.total.checked_add(count)?;
         }
         Some(())
     }
@@ -61,10 +66,11 @@ impl Latencies {
     /// `None` when nothing was counted.
     #[must_use]
     pub fn quantile(&self, part: f64) -> Option<f64> {
-        let place = ((part.clamp(0.0, 1.0) * self.total as f64).ceil() as u64).max(1);
-        let mut seen = 0;
+        // 0.07 of 100 is a hair over 7: no part is meant so exactly.
+        let place = ((part.clamp(0.0, 1.0) * self.total as f64 - RANK_ROUNDING).ceil() as u64).max(1);
+        let mut seen = 0_u64;
         for (at, count) in self.counts.iter().enumerate() {
-            seen += count;
+            seen = seen.saturating_add(*count);
             if seen >= place {
                 return Some(middle(at as u32));
             }
@@ -93,32 +99,11 @@ pub(super) fn pack(buckets: impl Iterator<Item = (u16, u32)>) -> Vec<u8> {
     let mut packed = Vec::new();
     let mut before = 0;
     for (bucket, count) in buckets {
-        put(&mut packed, u64::from(bucket - before));
-        put(&mut packed, count.into());
+        put_varint(&mut packed, u64::from(bucket - before));
+        put_varint(&mut packed, count.into());
         before = bucket;
     }
     packed
-}
-
-fn put(packed: &mut Vec<u8>, mut number: u64) {
-    while number >= 0x80 {
-        packed.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    packed.push(number as u8);
-}
-
-fn number(rest: &mut &[u8]) -> Option<u64> {
-    let mut number = 0_u64;
-    for shift in (0..64).step_by(7) {
-        let (byte, after) = rest.split_first()?;
-        *rest = after;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(number);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -155,6 +140,25 @@ mod tests {
         assert_eq!(read.quantile(0.0), Some(0.0));
         assert_eq!(read.quantile(0.375), Some(1.0));
         assert_eq!(Latencies::default().quantile(0.5), None);
+    }
+
+    #[test]
+    fn a_quantile_is_of_the_rank_meant() {
+        let mut hundred = Latencies::default();
+        (1..=100).for_each(|micros| hundred.add(micros));
+        for part in 1..=100 {
+            assert_eq!(hundred.quantile(f64::from(part) / 100.0), Some(middle(bucket(part).into())), "{part}");
+        }
+    }
+
+    #[test]
+    fn counts_too_large_to_add_up_are_refused() {
+        let mut packed = Vec::new();
+        for _ in 0..2 {
+            put_varint(&mut packed, 0);
+            put_varint(&mut packed, u64::MAX);
+        }
+        assert_eq!(Latencies::default().merge_packed(&packed), None);
     }
 
     #[test]

@@ -1,3 +1,5 @@
+//! What a rollup counts, held against counting the rows.
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use event::{Event, Row};

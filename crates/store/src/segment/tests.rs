@@ -1,3 +1,7 @@
+//! Segments as files: written, read back, checked.
+
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 
 use arrow::array::Array;
@@ -20,11 +24,24 @@ fn sample(rows: u64) -> (tempfile::TempDir, Arc<Segment>) {
     (folder, segment)
 }
 
+fn is_good(segment: &Segment) {
+    check_quickly(segment).unwrap();
+    check_fully(segment).unwrap();
+}
+
+fn wrong<T>(checked: Result<T, Fault>) -> String {
+    match checked {
+        Err(Fault::Wrong(reason)) => reason,
+        Err(Fault::Io(error)) => panic!("{error}"),
+        Ok(_) => panic!("it is good"),
+    }
+}
+
 #[test]
 fn a_segment_is_in_time_order_and_keeps_its_types() {
     let (_folder, segment) = sample(20_000);
-    assert_eq!((check_quickly(&segment), check_fully(&segment)), (Ok(()), Ok(())));
-    let batches = read_rows(&segment.path).unwrap();
+    is_good(&segment);
+    let batches = read_rows(&segment).unwrap();
     let mut times = Vec::new();
     for batch in &batches {
         assert_eq!(batch.schema().fields(), event::schema().fields());
@@ -41,7 +58,7 @@ fn the_entry_of_an_adopted_file_is_the_one_written() {
     let (folder, segment) = sample(100);
     let adopted = adopt(&folder.path().join(FOLDER), &segment.entry.file);
     let entry = Entry { memory_bytes: None, rollup: None, ..segment.entry.clone() };
-    assert_eq!(adopted, Ok((entry, Source::Wal(1))));
+    assert_eq!(adopted.unwrap(), (entry, Source::Wal(1)));
 }
 
 #[test]
@@ -50,19 +67,19 @@ fn a_segment_of_the_first_schema_becomes_one_of_the_present() {
     let file = "day=2026-11-24/hour=13/0000000001.parquet";
     let (entry, source) = adopt(&old, file).unwrap();
     assert_eq!((entry.schema_version, entry.rows, source), (1, 206, Source::Wal(1)));
-    let batches = read_rows(&old.join(file)).unwrap();
+    let batches = read_rows(&Segment::new(old.parent().unwrap(), entry)).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let merged = Source::Segments(vec![file.to_owned()]);
     let entry = write(&Disk::default(), folder.path(), "merged", &merged, &batches).unwrap();
     assert_eq!(entry.schema_version, event::SCHEMA_VERSION);
     let segment = Segment::new(folder.path(), entry);
-    assert_eq!((check_quickly(&segment), check_fully(&segment)), (Ok(()), Ok(())));
+    is_good(&segment);
     let rows = |batches: &[Arc<RecordBatch>]| {
         let mut rows: Vec<_> = batches.iter().flat_map(|batch| event::rows(batch).unwrap()).collect();
         rows.sort_by_key(|row| row.seq);
         rows
     };
-    let written = read_rows(&segment.path).unwrap();
+    let written = read_rows(&segment).unwrap();
     assert_eq!(rows(&written), rows(&batches));
     for batch in &written {
         let text = |name: &str| batch.column_by_name(name).unwrap().as_string::<i32>().clone();
@@ -71,7 +88,7 @@ fn a_segment_of_the_first_schema_becomes_one_of_the_present() {
         assert!(expect.eq(reversed.iter().map(|name| name.map(str::to_owned))) && names.null_count() < names.len());
     }
     let lying = Segment::new(folder.path(), Entry { schema_version: 1, ..segment.entry.clone() });
-    assert_eq!(check_quickly(&lying), Err("it is of schema version 3 instead of 1".to_owned()));
+    assert_eq!(wrong(check_quickly(&lying)), "it is of schema version 3 instead of 1");
 }
 
 #[test]
@@ -83,8 +100,22 @@ fn every_flipped_bit_is_noticed_when_read_whole() {
         let mut bad = good.clone();
         bad[bit / 8] ^= 1 << (bit % 8);
         fs::write(&segment.path, bad).unwrap();
-        assert_eq!(check_fully(&segment), Err("its checksum is wrong".to_owned()), "bit {bit}");
+        assert_eq!(wrong(check_fully(&segment)), "its checksum is wrong", "bit {bit}");
+        assert_eq!(wrong(read_rows(&segment)), "its checksum is wrong", "bit {bit}");
+        assert_eq!(wrong(oldest_of_tenants(&segment, &HashSet::new())), "its checksum is wrong", "bit {bit}");
     }
+}
+
+#[test]
+fn what_cannot_be_read_now_is_not_wrong() {
+    let (_folder, segment) = sample(10);
+    fs::remove_file(&segment.path).unwrap();
+    assert!(wrong(check_fully(&segment)).contains("cannot be read"), "a missing file is");
+    // A link to itself: the system refuses, whoever asks.
+    std::os::unix::fs::symlink(&segment.path, &segment.path).unwrap();
+    assert!(matches!(check_quickly(&segment), Err(Fault::Io(_))));
+    assert!(matches!(check_fully(&segment), Err(Fault::Io(_))));
+    assert!(matches!(read_rows(&segment), Err(Fault::Io(_))));
 }
 
 #[test]

@@ -13,13 +13,13 @@ const REORDERED_ROWS_MIN: u64 = 1 << 16;
 const MERGE_AFTER_MICROS: i64 = HOUR_MICROS / 4;
 const DAY_HOURS: i64 = 24;
 
-/// Files that one segment is to replace, or none: first of an hour gone by what fits together; then a day gone by that
-/// fits as a whole; then a large segment that is still in the order of time, or one of an older schema.
-pub(super) fn next(entries: &[Entry], now_micros: i64) -> Vec<String> {
+/// Files that one segment is to replace, or none: first a day gone by that fits as a whole; then of an hour gone by what
+/// fits together; then a large segment that is still in the order of time, or one of an older schema.
+pub(super) fn next(entries: &[&Entry], now_micros: i64) -> Vec<String> {
     let over = |end_hour: i64| end_hour.saturating_mul(HOUR_MICROS).saturating_add(MERGE_AFTER_MICROS) < now_micros;
     let groups = |hours: i64| {
         let mut groups: BTreeMap<i64, Vec<&Entry>> = BTreeMap::new();
-        for entry in entries {
+        for &entry in entries {
             groups.entry(entry.hour().div_euclid(hours)).or_default().push(entry);
         }
         groups.into_iter().filter(move |(group, _)| over(group.saturating_add(1).saturating_mul(hours)))
@@ -74,7 +74,11 @@ mod tests {
         };
         let entries: Vec<Entry> = segments.iter().enumerate().map(entry).collect();
         let expect: Vec<String> = expect.iter().map(usize::to_string).collect();
-        assert_eq!(next(&entries, now_hour * HOUR_MICROS + HOUR_MICROS / 2), expect, "{segments:?}");
+        assert_eq!(
+            next(&entries.iter().collect::<Vec<_>>(), now_hour * HOUR_MICROS + HOUR_MICROS / 2),
+            expect,
+            "{segments:?}"
+        );
     }
 
     const MAX: i64 = MERGED_ROWS_MAX as i64;
@@ -118,6 +122,6 @@ mod tests {
     #[test]
     fn a_segment_of_an_older_schema_is_written_in_the_present_one() {
         let old = Entry { schema_version: 1, by_client: true, ..entry("old", HOUR_MICROS, HOUR_MICROS) };
-        assert_eq!(next(std::slice::from_ref(&old), 9 * HOUR_MICROS), ["old"]);
+        assert_eq!(next(&[&old], 9 * HOUR_MICROS), ["old"]);
     }
 }

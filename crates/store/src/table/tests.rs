@@ -1,3 +1,5 @@
+//! Which segments a search need not read.
+
 use datafusion::logical_expr::Between;
 use datafusion::prelude::{col, lit};
 

@@ -216,11 +216,43 @@ fn a_segment_damaged_while_open_is_set_aside_when_read() {
     store.close();
     let segment = store.inner.shared.snapshot().segments[0].clone();
     edit(&segment.path, |bytes| bytes[500] ^= 1);
-    let manifest = manifest::load(&store.inner.shared.folder).unwrap();
-    let mut house = Segmenter::new(&store.inner.shared, manifest, vec![segment], mpsc::sync_channel(1).1);
-    house.keep_house();
+    house(&store, vec![segment]).keep_house();
     assert_eq!((store.health().set_aside, store.health().rows), (1, 0));
+    assert_eq!(files(&folder.path().join(rollup::FOLDER), "parquet"), Vec::<std::path::PathBuf>::new());
     assert_eq!(all(&store), []);
     drop(store);
     check(folder.path(), 0..0, &[]);
+}
+
+#[test]
+fn a_segment_found_damaged_while_its_rollup_is_made_is_set_aside() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    put(&store, numbered(0..1_000));
+    store.close();
+    std::fs::remove_dir_all(folder.path().join(rollup::FOLDER)).unwrap();
+    edit(&store.inner.shared.snapshot().segments[0].path, |bytes| bytes[500] ^= 1);
+    house(&store, Vec::new()).keep_house();
+    assert_eq!((store.health().set_aside, store.health().rows), (1, 0));
+}
+
+#[test]
+fn a_segment_that_cannot_be_read_now_stays_in_the_log() {
+    let sample = sample();
+    let segment = only_file(sample.path(), "parquet");
+    let away = sample.path().join("away");
+    std::fs::rename(&segment, &away).unwrap();
+    // A link to itself: the system refuses, whoever asks.
+    std::os::unix::fs::symlink(&segment, &segment).unwrap();
+    let (store, opened) = open(sample.path());
+    assert!(matches!(&opened.notes[..], [note] if note.contains("stays in the log")), "{:?}", opened.notes);
+    assert_eq!(store.health().rows, 1_010);
+    store.close();
+    let before = store.health();
+    let segments = store.inner.shared.snapshot().segments.to_vec();
+    house(&store, segments).keep_house();
+    assert_eq!(store.health(), before, "nor is it set aside later");
+    drop(store);
+    std::fs::rename(&away, &segment).unwrap();
+    check(sample.path(), 0..1_010, &[]);
 }

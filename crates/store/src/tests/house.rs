@@ -1,5 +1,7 @@
 //! Housekeeping: retention and merging, while readers read.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use super::*;
 use crate::segment::HOUR_MICROS;
 
@@ -152,11 +154,8 @@ fn merged_segments_are_in_the_order_of_tenant_client_and_time() {
     assert!(segment.entry.by_client);
     assert_eq!(segment.entry.time_min_micros, hour * HOUR_MICROS);
     assert_eq!(segment.entry.time_max_micros, hour * HOUR_MICROS + 299);
-    let rows: Vec<Row> = crate::segment::read_rows(&segment.path)
-        .unwrap()
-        .iter()
-        .flat_map(|batch| event::rows(batch).unwrap())
-        .collect();
+    let rows: Vec<Row> =
+        crate::segment::read_rows(&segment).unwrap().iter().flat_map(|batch| event::rows(batch).unwrap()).collect();
     let key = |row: &Row| (row.tenant.clone(), event::address_bytes(row.client), row.time_micros);
     assert!(rows.is_sorted_by_key(key) && rows.len() == 300);
     assert!(!rows.is_sorted_by_key(|row| row.time_micros));
@@ -259,4 +258,132 @@ fn compact_does_all_at_once_and_says_what() {
     assert_eq!((purge.rows, purge.at_micros), (200, (day - 42 + 1_000) * HOUR_MICROS));
     store.close();
     assert!(matches!(store.compact(), Err(ImportError::Closed)));
+}
+
+/// A closed log with a segment of 100 events for each of these hours, none of them merged, and a disk with room again.
+fn unmerged(folder: &Path, hours: &[i64]) -> (Disk, Store) {
+    let (disk, mut manifest) = (Disk::default(), crate::manifest::Manifest::default());
+    for (number, hour) in (1..).zip(hours) {
+        let mut builder = ::event::Builder::new((number - 1) * 100);
+        (0..100).for_each(|at| builder.push(&event(at, hour * HOUR_MICROS + at as i64)));
+        let (name, batch) = (format!("{number:010}"), Arc::new(builder.finish()));
+        let source = crate::segment::Source::Wal(number);
+        manifest.segments.push(crate::segment::write(&disk, folder, &name, &source, &[batch]).unwrap());
+        (manifest.wal_done, manifest.next_seq) = (number, number * 100);
+    }
+    manifest.save(&disk, folder).unwrap();
+    // Room for a WAL and no more: the segment thread cannot be quicker.
+    disk.faults.room_bytes.store(100, SeqCst);
+    let store = Store::open_on(disk.clone(), Duration::from_secs(60), settings(folder)).unwrap().0;
+    store.close();
+    assert_eq!(store.health().segments, hours.len() as u64);
+    disk.faults.room_bytes.store(i64::MAX, SeqCst);
+    (disk, store)
+}
+
+/// The number of segments, after one step of the segment thread.
+fn step(house: &mut Segmenter, store: &Store) -> u64 {
+    house.keep_house();
+    store.health().segments
+}
+
+#[test]
+fn compaction_goes_step_by_step_with_other_work_between() {
+    let folder = tempfile::tempdir().unwrap();
+    let day = this_hour().div_euclid(24) * 24;
+    let (_, store) = unmerged(folder.path(), &[day - 68, day - 68, day - 44, day - 44, day - 20, day - 20]);
+    let mut house = house(&store, Vec::new());
+    let (reply, compacted) = mpsc::sync_channel(1);
+    house.work(jobs::Job::Compact(reply));
+    for left in [5, 4, 3] {
+        assert_eq!(step(&mut house, &store), left);
+        assert!(compacted.try_recv().is_err(), "it is not over");
+        let (reply, looked) = mpsc::sync_channel(1);
+        house.work(jobs::Job::Look(reply));
+        assert_eq!(looked.try_recv().unwrap().segments.len() as u64, left);
+    }
+    while house.keep_house() {}
+    let done = compacted.try_recv().unwrap().unwrap();
+    assert_eq!((done.merged, done.written), (6, 3));
+}
+
+#[test]
+fn after_a_failed_merge_the_disk_is_left_alone_for_a_while() {
+    let folder = tempfile::tempdir().unwrap();
+    let now = this_hour();
+    let (disk, store) = unmerged(folder.path(), &[now - 9; 3]);
+    let mut house = house(&store, Vec::new());
+    disk.faults.room_bytes.store(0, SeqCst);
+    assert_eq!(step(&mut house, &store), 3);
+    disk.faults.room_bytes.store(i64::MAX, SeqCst);
+    assert_eq!(step(&mut house, &store), 3);
+    let (reply, compacted) = mpsc::sync_channel(1);
+    house.work(jobs::Job::Compact(reply));
+    assert_eq!(step(&mut house, &store), 1, "whoever asks for it does not wait");
+    while house.keep_house() {}
+    assert_eq!(compacted.try_recv().unwrap().unwrap().merged, 3);
+}
+
+#[test]
+fn what_could_not_be_dropped_is_not_counted() {
+    let folder = tempfile::tempdir().unwrap();
+    let (disk, store) = unmerged(folder.path(), &[this_hour() - 9]);
+    let mut house = house(&store, Vec::new());
+    store.set_retention(None, Some(0));
+    disk.faults.room_bytes.store(0, SeqCst);
+    let (reply, compacted) = mpsc::sync_channel(1);
+    house.work(jobs::Job::Compact(reply));
+    assert!(compacted.try_recv().unwrap().is_err());
+    assert_eq!((store.status().purged, store.health().rows), (0, 100));
+}
+
+#[test]
+fn a_merged_segment_that_no_manifest_ever_named_is_not_taken_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let hour = this_hour() - 9;
+    segments_at(folder.path(), &[hour; 3]);
+    let merged = |store: &Store| {
+        wait_until(store, |health| health.segments == 1);
+        store.inner.shared.snapshot().segments[0].path.clone()
+    };
+    let (store, _) = open(folder.path());
+    let first = merged(&store);
+    let bytes = std::fs::read(&first).unwrap();
+    store.close();
+    drop(store);
+    let (store, _) = open(folder.path());
+    put(&store, (300..400).map(|number| event(number, hour * HOUR_MICROS + number as i64)));
+    store.close();
+    drop(store);
+    let (store, _) = open(folder.path());
+    let second = merged(&store);
+    store.close();
+    drop(store);
+    assert_ne!(first, second);
+    // As if only the second had been saved: what the first was made from is gone, and named nowhere.
+    std::fs::write(&first, bytes).unwrap();
+    let (store, opened) = open(folder.path());
+    assert_eq!((opened.notes, all(&store).len()), (Vec::new(), 400));
+    assert!(!first.exists());
+}
+
+#[test]
+fn events_written_under_a_wrong_clock_do_not_end_the_protection_from_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (now, months) = (this_hour(), 60 * 24);
+    // The clock says now, and that is wrong: sixty days ago is right.
+    segments_at(folder.path(), &[now - months, now]);
+    let mut manifest = crate::manifest::load(folder.path()).unwrap();
+    let believed = crate::clock::Believed { micros: (now - months) * HOUR_MICROS, ahead_micros: Some(1) };
+    manifest.believed = Some(believed);
+    manifest.save(&Disk::default(), folder.path()).unwrap();
+    let keep_age = Some(Duration::from_secs(30 * 24 * 3_600));
+    for _ in 0..2 {
+        let (store, _) = Store::open(Settings { keep_age, ..settings(folder.path()) }).unwrap();
+        store.compact().unwrap();
+        put(&store, [event(1_000, now * HOUR_MICROS)]);
+        store.close();
+        assert!(all(&store).len() > 200);
+        assert_eq!(store.status().purged, 0);
+    }
 }

@@ -1,5 +1,7 @@
 //! Imports: into segments, once each, however often they are cut short.
 
+use std::sync::atomic::Ordering::SeqCst;
+
 use super::*;
 use crate::segment::HOUR_MICROS;
 
@@ -159,4 +161,56 @@ fn times_all_over_the_calendar_make_few_segments() {
     importer.commit().unwrap();
     assert!(store.health().segments <= 512);
     assert_eq!(numbers(&store), (0..3_000).collect::<Vec<_>>());
+}
+
+#[test]
+fn an_import_that_finds_the_disk_full_leaves_nothing_and_takes_no_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::default();
+    let (store, _) = Store::open_on(disk.clone(), Duration::from_secs(60), settings(folder.path())).unwrap();
+    let mut importer = store.importer("a").unwrap();
+    (0..300).for_each(|number| importer.offer(event(number, DAY_MICROS + number as i64 * HOUR_MICROS)).unwrap());
+    // For some of the thirteen days.
+    disk.faults.room_bytes.store(200_000, SeqCst);
+    assert!(matches!(importer.commit(), Err(ImportError::Io(_))));
+    assert_eq!(files(folder.path(), "parquet"), Vec::<std::path::PathBuf>::new());
+    assert_eq!(files(&folder.path().join(rollup::FOLDER), "parquet"), Vec::<std::path::PathBuf>::new());
+    disk.faults.room_bytes.store(i64::MAX, SeqCst);
+    assert!(matches!(importer.offer(event(300, DAY_MICROS)), Err(ImportError::Failed)));
+    assert!(matches!(importer.commit(), Err(ImportError::Failed)));
+    drop(importer);
+    let mut importer = store.importer("a").unwrap();
+    assert_eq!(importer.position(), 0);
+    importer.offer(event(1, DAY_MICROS)).unwrap();
+    importer.commit().unwrap();
+    assert_eq!(numbers(&store), [1]);
+}
+
+#[test]
+fn a_folder_is_in_use_while_an_import_may_write_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    let importer = store.importer("a").unwrap();
+    store.close();
+    assert!(matches!(Store::open(settings(folder.path())), Err(StoreError::InUse { .. })));
+    drop(importer);
+    assert!(Store::open(settings(folder.path())).is_ok());
+}
+
+#[test]
+fn a_lost_manifest_that_knew_of_merged_imports_is_said() {
+    let folder = tempfile::tempdir().unwrap();
+    let (store, _) = open(folder.path());
+    for source in ["a", "b"] {
+        let mut importer = store.importer(source).unwrap();
+        importer.offer(event(1, DAY_MICROS)).unwrap();
+        importer.commit().unwrap();
+    }
+    store.compact().unwrap();
+    store.close();
+    drop(store);
+    std::fs::remove_file(folder.path().join("manifest")).unwrap();
+    let (store, opened) = open(folder.path());
+    assert!(opened.notes.iter().any(|note| note.contains("may add events twice")), "{:?}", opened.notes);
+    assert_eq!(all(&store).len(), 2);
 }

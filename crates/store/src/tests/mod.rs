@@ -135,6 +135,12 @@ fn files(folder: &Path, extension: &str) -> Vec<std::path::PathBuf> {
     found
 }
 
+/// The segment thread of a closed log, to be taken step by step.
+fn house(store: &Store, unchecked: Vec<Arc<segment::Segment>>) -> Segmenter {
+    let manifest = manifest::load(&store.inner.shared.folder).unwrap();
+    Segmenter::new(&store.inner.shared, manifest, unchecked, mpsc::sync_channel(1).1)
+}
+
 #[test]
 fn an_event_is_seen_live_in_a_segment_and_after_a_restart() {
     let folder = tempfile::tempdir().unwrap();

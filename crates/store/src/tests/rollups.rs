@@ -88,6 +88,29 @@ fn a_missing_rollup_is_made_again_and_meanwhile_the_segment_is_scanned() {
     assert!((segments, events, scanned) == (0, 0, true) || (segments, events, scanned) == (1, 500, false));
     wait_for_rollups(&store, 1);
     assert_eq!(rolled(&store).1, 500);
+    let size = |path: &Path| std::fs::metadata(path).unwrap().len();
+    let segment = size(&only_file(folder.path(), "parquet")) + size(&of(folder.path()));
+    assert_eq!(store.health().bytes, segment + store.inner.shared.wal_bytes());
+}
+
+#[test]
+fn a_rollup_that_cannot_be_read_now_is_used_when_it_can() {
+    let folder = one_segment();
+    let (file, away) = (of(folder.path()), folder.path().join("away"));
+    let (store, _) = open(folder.path());
+    store.close();
+    std::fs::rename(&file, &away).unwrap();
+    // A link to itself: the system refuses, whoever asks.
+    std::os::unix::fs::symlink(&file, &file).unwrap();
+    drop(store);
+    let (store, _) = open(folder.path());
+    assert_eq!(rolled(&store), (0, 0, true));
+    store.close();
+    house(&store, Vec::new()).keep_house();
+    assert!(file.symlink_metadata().unwrap().is_symlink(), "it is not made again");
+    std::fs::rename(&away, &file).unwrap();
+    assert_eq!(rolled(&store), (1, 500, false));
+    assert!(!folder.path().join("aside").exists());
 }
 
 #[test]

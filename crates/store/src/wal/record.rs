@@ -31,6 +31,7 @@ use arrow::datatypes::{
 use lz4_flex::frame::{FrameDecoder, FrameEncoder};
 
 use super::{RECORD_BYTES_MAX, RECORD_ROWS_MAX};
+use crate::varint::{put_varint, take_varint};
 
 /// Plain bytes from which a record is compressed: below, LZ4 finds little.
 const COMPRESS_FROM_BYTES: usize = 512;
@@ -109,14 +110,6 @@ pub(crate) fn decode(payload: &[u8], schema: &SchemaRef) -> Result<RecordBatch, 
     }
     let options = RecordBatchOptions::new().with_row_count(Some(rows));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(failed)
-}
-
-fn put_varint(out: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        out.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    out.push(value as u8);
 }
 
 fn put_column(out: &mut Vec<u8>, column: &ArrayRef) -> Result<(), RecordError> {
@@ -229,15 +222,7 @@ impl<'a> Input<'a> {
     }
 
     fn varint(&mut self) -> Result<u64, RecordError> {
-        let mut value = 0_u64;
-        for (at, &byte) in self.bytes.iter().enumerate().take(10) {
-            value |= u64::from(byte & 0x7f) << (7 * at);
-            if byte < 0x80 {
-                self.bytes = &self.bytes[at + 1..];
-                return Ok(value);
-            }
-        }
-        wrong("a number does not end")
+        take_varint(&mut self.bytes).map_or_else(|| wrong("a number does not end"), Ok)
     }
 
     fn count(&mut self, max: usize) -> Result<usize, RecordError> {

@@ -1,3 +1,5 @@
+//! Records as bytes: torn, flipped and foreign ones end the reading where they are.
+
 use super::*;
 use crate::tests::support::{MORNING_MICROS, event, rows};
 

@@ -3,9 +3,10 @@
 use api::TailRows;
 use axum::body::Body;
 use axum::http::{Method, StatusCode};
+use event::Event;
 use http_body_util::BodyExt as _;
 
-use crate::fixture::{Server, event};
+use crate::fixture::{NOW, Server, event};
 
 /// A page that listens.
 struct Page {
@@ -85,4 +86,47 @@ async fn what_is_too_much_to_send_is_counted() {
     let (_, told, skipped) = back.next().await;
     assert_eq!((told.len(), skipped), (1000, 100));
     assert_eq!(told[0], "n101.example");
+}
+
+#[tokio::test]
+async fn what_is_beyond_one_search_is_counted_too() {
+    let at = |number: u32| Event { time_micros: NOW - 60_000_000 + i64::from(number), ..events([number]).remove(0) };
+    let server = Server::with(vec![at(0)]).await;
+    let mut page = Page::open(&server, "last=1", None).await;
+    let (id, ..) = page.next().await;
+    server.offer((1..11_001).map(at).collect()).await;
+    let mut back = Page::open(&server, "", Some(&id)).await;
+    let (_, told, skipped) = back.next().await;
+    assert_eq!((told.len(), skipped), (1000, 10_000));
+}
+
+#[tokio::test]
+async fn what_went_by_before_the_first_one_seen_is_told() {
+    let server = Server::with(Vec::new()).await;
+    let mut page = Page::open(&server, "", None).await;
+    // The feed keeps 256 batches for a page that does not read.
+    for name in 0..300 {
+        server.offer(events([name])).await;
+    }
+    let (_, _, skipped) = page.next().await;
+    assert!(skipped >= 300 - 256, "{skipped}");
+}
+
+#[tokio::test]
+async fn the_newest_are_looked_for_within_a_day() {
+    let day = 86_400_000_000;
+    let old = Event { time_micros: NOW - day - 1, ..events([0]).remove(0) };
+    let server = Server::with([vec![old], events([1])].concat()).await;
+    assert_eq!(Page::open(&server, "last=3", None).await.next().await.1, names([1]));
+}
+
+#[tokio::test]
+async fn a_page_whose_search_hits_a_limit_gets_what_comes() {
+    let mut server = Server::with(events(0..3)).await;
+    let time = std::time::Duration::ZERO;
+    let limits = search::Limits { memory_bytes: 64 << 20, search_bytes: 1, time, concurrent: 2 };
+    server.desk.searcher = search::Searcher::new(server.desk.store.clone(), limits);
+    let mut page = Page::open(&server, "last=3", None).await;
+    server.offer(events([3])).await;
+    assert_eq!(page.next().await.1, names([3]));
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::*;
 use crate::run::{Searcher, Top};
 use crate::sample::{LIMITS, Numbers, START, event};
-use crate::{Figures, parse};
+use crate::{Figures, Limits, parse};
 
 const SECOND: i64 = 1_000_000;
 const SEGMENTS: i64 = 3;
@@ -220,4 +220,33 @@ async fn what_rollups_can_answer_they_do_answer() {
     assert!(top(&parse("code:NXDOMAIN action:block").unwrap(), Id::Client, 10).await.is_none());
     assert!(top(&parse("transport:tcp").unwrap(), Id::Client, 10).await.is_none());
     assert!(log.rolled_figures(&every, all).await.unwrap().is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rollups_are_added_up_no_longer_than_somebody_waits() {
+    let sample = sample(8).await;
+    let all = Window { from: START, to: START + 3_600 * SECOND };
+    let log = Log::new(&SessionContext::new(), sample.store.table());
+    let (meet, met) = std::sync::mpsc::channel();
+    let (go, going) = std::sync::mpsc::channel::<()>();
+    let task = tokio::spawn(summed(log.divided(all).unwrap(), (), move |(), _| {
+        meet.send(()).unwrap();
+        let _ = going.recv();
+        Ok(Ok(true))
+    }));
+    met.recv().unwrap();
+    task.abort();
+    assert!(task.await.unwrap_err().is_cancelled());
+    drop(go);
+    assert_eq!(met.iter().count(), 0, "of {SEGMENTS} rollups one was begun");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sums_of_rollups_count_as_memory_of_the_search() {
+    let sample = sample(9).await;
+    let all = Window { from: START, to: START + 3_600 * SECOND };
+    let small = Searcher::new(sample.store.clone(), Limits { search_bytes: 500, ..LIMITS });
+    for by in ["code", "tenant"] {
+        assert!(matches!(small.series(&search(&[], false), all, by, 60).await, Err(SearchError::Limit(_))), "{by}");
+    }
 }

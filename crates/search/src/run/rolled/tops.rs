@@ -5,15 +5,16 @@
 //! is used when no value outside it can have more than the last one in it, and no count misses more than a hundredth.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use store::{About, Counted, Lists};
+use datafusion::error::DataFusionError;
+use datafusion::execution::memory_pool::MemoryReservation;
+use store::{About, Counted, Rollup};
 use wire::code::Code;
 
 use super::super::group::{Count, Key, count_of, group_column, groups};
 use super::super::top::Top;
 use super::super::{SearchError, TOP_MAX, Window};
-use super::{Judge, Log, taken};
+use super::{Added, Judge, Log, Sums, summed};
 use crate::ast::Search;
 use crate::fields::Id;
 
@@ -23,36 +24,34 @@ const SCANNED_VALUES: usize = 4_096;
 const ERROR_PARTS: u64 = 100;
 
 /// Which lists add up to what a search asks.
-enum Wanted<'a> {
+enum Wanted {
     All,
-    Codes(&'a Search),
-    Actions(&'a Search),
+    Codes(Judge),
+    Actions(Judge),
 }
 
-impl Wanted<'_> {
-    fn of(search: &Search) -> Option<Wanted<'_>> {
+impl Wanted {
+    fn of(search: &Search) -> Option<Wanted> {
         if search.is_empty() {
             return Some(Wanted::All);
         }
         if search.only_about(|id| id == Id::Code) {
-            return Some(Wanted::Codes(search));
+            return Some(Wanted::Codes(Judge::of(search)));
         }
-        search.only_about(|id| id == Id::Action).then_some(Wanted::Actions(search))
+        search.only_about(|id| id == Id::Action).then(|| Wanted::Actions(Judge::of(search)))
     }
 
     /// `None` when a list cannot be judged.
-    fn has(&self, about: About) -> Option<bool> {
+    fn has(&mut self, about: About) -> Option<bool> {
         match (self, about) {
             (Wanted::All, About::All) => Some(true),
-            (Wanted::Codes(search), About::Code(code)) => {
-                let mut judge = Judge::of(search);
+            (Wanted::Codes(judge), About::Code(code)) => {
                 judge.row.code = code.map(Code::from_key);
-                Some(search.matches(&judge.row))
+                Some(judge.search.matches(&judge.row))
             }
-            (Wanted::Actions(search), About::Action(action)) => {
-                let mut judge = Judge::of(search);
+            (Wanted::Actions(judge), About::Action(action)) => {
                 judge.row.action = event::Action::from_number(action)?;
-                Some(search.matches(&judge.row))
+                Some(judge.search.matches(&judge.row))
             }
             _ => Some(false),
         }
@@ -70,47 +69,84 @@ fn counted(id: Id) -> Option<Counted> {
 }
 
 /// The octets of a value, and its events.
-type Valued<'a> = (Option<&'a [u8]>, u64);
+type Valued = (Option<Box<[u8]>>, u64);
 
-/// Lists added up.
-#[derive(Default)]
-struct Merged<'a> {
-    /// Events of a value, and what the lists left out that have it.
-    values: HashMap<Option<&'a [u8]>, (u64, u64)>,
-    /// What all lists left out.
+/// Events of a value, and what the lists left out that have it.
+#[derive(Clone, Copy, Default)]
+struct Known {
+    events: u64,
     left_out: u64,
 }
 
-impl<'a> Merged<'a> {
-    fn add(&mut self, values: impl Iterator<Item = Valued<'a>>, left_out: u64) {
+/// Lists added up.
+struct Merged {
+    values: HashMap<Box<[u8]>, Known>,
+    /// The same of events whose field is empty.
+    empty: Option<Known>,
+    /// What all lists left out.
+    left_out: u64,
+    memory: MemoryReservation,
+}
+
+impl Merged {
+    /// Bytes of one more value, beside its octets.
+    const ROOM: usize = 2 * size_of::<(Box<[u8]>, Known)>();
+
+    fn new(memory: MemoryReservation) -> Merged {
+        Merged { values: HashMap::new(), empty: None, left_out: 0, memory }
+    }
+
+    fn add<'a>(
+        &mut self,
+        values: impl Iterator<Item = (Option<&'a [u8]>, u64)>,
+        left_out: u64,
+    ) -> Result<(), DataFusionError> {
+        let mut bytes = 0;
+        let add = |known: &mut Known, events: u64| {
+            known.events += events;
+            known.left_out += left_out;
+        };
         for (value, events) in values {
-            let sums = self.values.entry(value).or_default();
-            sums.0 += events;
-            sums.1 += left_out;
+            let Some(value) = value else {
+                add(self.empty.get_or_insert_default(), events);
+                continue;
+            };
+            match self.values.get_mut(value) {
+                Some(known) => add(known, events),
+                None => {
+                    bytes += Merged::ROOM + value.len();
+                    self.values.insert(value.into(), Known { events, left_out });
+                }
+            }
         }
         self.left_out += left_out;
+        self.memory.try_grow(bytes)
     }
 
     /// The `n` values with the most events, and how many events a count may miss. `None` when others may belong there.
-    fn certain(self, n: usize) -> Option<(Vec<Valued<'a>>, u64)> {
+    fn certain(self, n: usize) -> Option<(Vec<Valued>, u64)> {
         let left_out = self.left_out;
-        let mut values: Vec<(Option<&[u8]>, u64, u64)> =
-            self.values.into_iter().map(|(value, (events, known))| (value, events, left_out - known)).collect();
+        let some = self.values.into_iter().map(|(value, known)| (Some(value), known));
+        let all = some.chain(self.empty.map(|known| (None, known)));
+        let mut values: Vec<(Option<Box<[u8]>>, u64, u64)> =
+            all.map(|(value, known)| (value, known.events, left_out - known.left_out)).collect();
         // As scanned lists are: the most events first, then by value, the empty one last.
-        let order = |value: &(Option<&'a [u8]>, u64, u64)| (std::cmp::Reverse(value.1), value.0.is_none(), value.0);
-        values.sort_unstable_by(|a, b| order(a).cmp(&order(b)));
+        values.sort_unstable_by(|(a, a_events, _), (b, b_events, _)| {
+            b_events.cmp(a_events).then_with(|| (a.is_none(), a).cmp(&(b.is_none(), b)))
+        });
         let (listed, others) = values.split_at(n.min(values.len()));
         let error = listed.iter().map(|(.., error)| *error).max().unwrap_or(0);
         if left_out > 0 {
             let (_, least, least_error) = listed.get(n - 1)?;
-            let below = |(_, events, error): &(Option<&[u8]>, u64, u64)| {
+            let below = |(_, events, error): &(Option<Box<[u8]>>, u64, u64)| {
                 events + error < *least || (events == least && *error == 0 && *least_error == 0)
             };
             if left_out >= *least || !others.iter().all(below) || error > least / ERROR_PARTS {
                 return None;
             }
         }
-        Some((listed.iter().map(|(value, events, _)| (*value, *events)).collect(), error))
+        values.truncate(n);
+        Some((values.into_iter().map(|(value, events, _)| (value, events)).collect(), error))
     }
 }
 
@@ -144,30 +180,43 @@ impl Log {
         let n = n.clamp(1, TOP_MAX);
         let (Some(wanted), Some(field)) = (Wanted::of(search), counted(id)) else { return Ok(None) };
         let Some(divided) = self.divided(window) else { return Ok(None) };
-        let (all, rest): (Vec<Arc<Lists>>, _) = taken(divided, move |rollup| rollup.lists(field)).await?;
-        let scanned = match rest {
-            Some(rest) => {
-                let frame = self.over(rest).matching(search, window)?;
-                groups(frame, vec![group_column(id)], Some(SCANNED_VALUES)).await?
-            }
-            None => Vec::new(),
+        let start = (wanted, Merged::new(self.memory()), self.sums(search, None, &[]));
+        let add = move |(wanted, merged, sums): &mut (Wanted, Merged, Sums), rollup: &Rollup| {
+            let (lists, cells) = (rollup.lists(field)?, rollup.hours()?);
+            let mut add = || -> Added {
+                for (list, values) in lists.lists() {
+                    match wanted.has(list.about) {
+                        Some(true) => merged.add(values, list.left_out)?,
+                        Some(false) => {}
+                        None => return Ok(false),
+                    }
+                }
+                sums.add(&cells)
+            };
+            Ok(add())
         };
-        let scanned: Vec<(Option<Vec<u8>>, u64)> =
-            scanned.into_iter().filter_map(|(keys, events)| Some((octets(keys.first()?), events))).collect();
-        let least = scanned.iter().map(|(_, events)| *events).min().unwrap_or(0);
-        let mut merged = Merged::default();
-        let full = scanned.len() >= SCANNED_VALUES;
-        merged.add(scanned.iter().map(|(value, events)| (value.as_deref(), *events)), if full { least } else { 0 });
-        for (list, values) in all.iter().flat_map(|lists| lists.lists()) {
-            match wanted.has(list.about) {
-                Some(true) => merged.add(values, list.left_out),
-                Some(false) => {}
-                None => return Ok(None),
-            }
+        let Some(((_, mut merged, sums), rest)) = summed(divided, start, add).await? else { return Ok(None) };
+        let mut total: u64 = sums.into_groups().values().sum();
+        if let Some(rest) = rest {
+            let rest = self.over(rest);
+            let scanned = groups(rest.matching(search, window)?, vec![group_column(id)], Some(SCANNED_VALUES)).await?;
+            let scanned: Vec<(Option<Vec<u8>>, u64)> =
+                scanned.into_iter().filter_map(|(keys, events)| Some((octets(keys.first()?), events))).collect();
+            let full = scanned.len() >= SCANNED_VALUES;
+            let least = scanned.iter().map(|(_, events)| *events).min().unwrap_or(0);
+            let values = scanned.iter().map(|(value, events)| (value.as_deref(), *events));
+            merged.add(values, if full { least } else { 0 })?;
+            // What was not listed is not counted.
+            let counted = match full {
+                true => rest.scanned(search, window, None, &[]).await?,
+                false => Vec::new(),
+            };
+            let listed = scanned.iter().map(|(_, events)| events).sum();
+            total += counted.first().map_or(listed, |(_, events)| *events);
         }
         let Some((listed, error)) = merged.certain(n) else { return Ok(None) };
-        let values: Vec<Count> = listed.iter().map(|(value, events)| count_of(id, &key(id, *value), *events)).collect();
-        let total = self.counted(search, window, None, &[]).await?.iter().map(|(_, events)| events).sum::<u64>();
+        let values: Vec<Count> =
+            listed.iter().map(|(value, events)| count_of(id, &key(id, value.as_deref()), *events)).collect();
         let other = total.saturating_sub(values.iter().map(|value| value.count).sum());
         Ok(Some(Top { values, other, total, error }))
     }
@@ -175,20 +224,41 @@ impl Log {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use datafusion::execution::memory_pool::{GreedyMemoryPool, MemoryConsumer, MemoryPool};
+
     use super::*;
 
     type Given<'a> = &'a [(&'a str, u64)];
 
+    fn merged(memory_bytes: usize) -> Merged {
+        let pool: Arc<dyn MemoryPool> = Arc::new(GreedyMemoryPool::new(memory_bytes));
+        Merged::new(MemoryConsumer::new("test").register(&pool))
+    }
+
     fn check(lists: &[(Given<'_>, u64)], n: usize, expect: Option<(Given<'_>, u64)>) {
-        let mut merged = Merged::default();
+        let mut merged = merged(1 << 20);
         for (values, left_out) in lists {
-            merged.add(values.iter().map(|(value, events)| (Some(value.as_bytes()), *events)), *left_out);
+            merged.add(values.iter().map(|(value, events)| (Some(value.as_bytes()), *events)), *left_out).unwrap();
         }
         let found = merged.certain(n);
         let expect = expect.map(|(values, error)| {
-            (values.iter().map(|(value, events)| (Some(value.as_bytes()), *events)).collect::<Vec<_>>(), error)
+            (values.iter().map(|(value, events)| (Some(value.as_bytes().into()), *events)).collect::<Vec<_>>(), error)
         });
         assert_eq!(found, expect, "{lists:?}");
+    }
+
+    #[test]
+    fn what_is_merged_is_counted() {
+        let names: Vec<String> = (0..1_000).map(|number| format!("n{number}.example.com")).collect();
+        let values = || names.iter().map(|name| (Some(name.as_bytes()), 1));
+        assert!(merged(1_000).add(values(), 0).is_err());
+        let mut merged = merged(1 << 20);
+        merged.add(values(), 0).unwrap();
+        let used = merged.memory.size();
+        merged.add(values(), 0).unwrap();
+        assert!(used > 50_000 && merged.memory.size() == used, "{used}");
     }
 
     #[test]

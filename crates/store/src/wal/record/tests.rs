@@ -1,3 +1,5 @@
+//! Columns of every type come back from their record, and what is none is refused.
+
 use proptest::prelude::*;
 
 use super::*;
