@@ -1,6 +1,6 @@
 //! CBOR (RFC 8949), as far as C-DNS needs it: item by item from a stream, lengths believed only as far as octets come.
 
-use std::io::{BufReader, Read};
+use std::io::{BufRead as _, BufReader, Read};
 
 /// Arrays, maps and tags inside each other that are stepped over.
 const DEPTH_MAX: u32 = 16;
@@ -43,6 +43,11 @@ impl Cbor {
     /// Octets taken so far.
     pub(crate) fn position(&self) -> u64 {
         self.at
+    }
+
+    /// Looks behind the last item: a packed file is known to be whole only when all of it was read. What is there is nobody's.
+    pub(crate) fn end(&mut self) {
+        let _ = self.read.fill_buf();
     }
 
     fn octet(&mut self) -> Result<u8> {

@@ -98,6 +98,7 @@ impl Cdns {
                         (_, None) => Place::Blocks,
                     }
                 } else {
+                    cbor.end();
                     Place::End
                 }
             }

@@ -37,7 +37,11 @@ impl TapRecords {
             Received::Data(data) => self.tap.take(data),
             // It was recorded both ways: what we would say was said then.
             Received::Send(_) => {}
-            Received::End => self.end(),
+            Received::End => {
+                // What is behind the end is nobody's; but a packed file is known to be whole only when all of it was read.
+                let _ = self.read.read(&mut self.piece);
+                self.end();
+            }
             Received::More => {
                 let len = self.read.read(&mut self.piece).map_err(|error| error.to_string())?;
                 if len == 0 {
