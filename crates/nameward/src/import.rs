@@ -48,7 +48,7 @@ pub(crate) struct ImportArgs {
     /// Listen on this Unix socket for dnstap, until interrupted
     #[arg(long, value_name = "PATH", conflicts_with_all = ["files", "format"])]
     dnstap_socket: Option<PathBuf>,
-    /// Log to import into [default: the configured one]
+    /// Log to import into, where nothing is dropped by age or size [default: the configured one]
     #[arg(long, value_name = "FOLDER")]
     folder: Option<PathBuf>,
 }
@@ -80,6 +80,8 @@ struct Done {
     bad: u64,
     first_bad: Vec<Bad>,
     left_out: Vec<(&'static str, u64)>,
+    /// Events that would be dropped at once.
+    too_old: u64,
     /// Why it could not be read to its end.
     fault: Option<String>,
 }
@@ -88,7 +90,10 @@ struct Done {
 pub(crate) fn import(args: &ImportArgs, mut settings: store::Settings) -> anyhow::Result<Ended> {
     if let Some(folder) = &args.folder {
         settings.folder.clone_from(folder);
+        // What is kept of the configured log says nothing of another.
+        (settings.keep_age, settings.keep_bytes, settings.keep_tenants) = (None, None, Vec::new());
     }
+    let keep_age = settings.keep_age.and_then(|age| i64::try_from(age.as_micros()).ok());
     let folder = settings.folder.clone();
     let store = match Store::open(settings) {
         Ok((store, _)) => store,
@@ -109,10 +114,11 @@ pub(crate) fn import(args: &ImportArgs, mut settings: store::Settings) -> anyhow
         zone: Some(TimeZone::system()),
         until_micros: Some(Timestamp::now().as_microsecond()),
     };
+    let from_micros = keep_age.map(|age| Timestamp::now().as_microsecond().saturating_sub(age));
     let mut all = Vec::new();
     let mut failed = false;
     for path in &args.files {
-        match keep_file(&store, path, &options) {
+        match keep_file(&store, path, &options, from_micros) {
             Ok(done) => {
                 if let Some(fault) = &done.fault {
                     eprintln!("nameward: {}: cannot be read to its end: {fault}", path.display());
@@ -130,7 +136,7 @@ pub(crate) fn import(args: &ImportArgs, mut settings: store::Settings) -> anyhow
     Ok(if failed { Ended::Failed } else { ended })
 }
 
-fn keep_file(store: &Store, path: &Path, options: &Options) -> anyhow::Result<Done> {
+fn keep_file(store: &Store, path: &Path, options: &Options, from_micros: Option<i64>) -> anyhow::Result<Done> {
     let mut reader = if path.as_os_str() == "-" {
         Reader::from_read(Box::new(io::stdin()), "-", options)?
     } else {
@@ -147,6 +153,11 @@ fn keep_file(store: &Store, path: &Path, options: &Options) -> anyhow::Result<Do
         }
         if record.number < begin {
             done.there += 1;
+            continue;
+        }
+        let time_micros = record.event.as_ref().ok().map(|event| event.time_micros);
+        if time_micros.zip(from_micros).is_some_and(|(time, from)| time < from) {
+            done.too_old += 1;
             continue;
         }
         // Rows of a database have numbers of their own, with gaps where rows are gone.
@@ -201,6 +212,12 @@ fn tell(all: &[Done]) -> anyhow::Result<Ended> {
     for done in all {
         for (what, count) in &done.left_out {
             text.push_str(&format!("{}: left out: {count} {what}\n", done.name));
+        }
+        if done.too_old > 0 {
+            text.push_str(&format!(
+                "{}: left out: {} events older than log.keep_age: raise it first, or name another log with --folder\n",
+                done.name, done.too_old
+            ));
         }
         for bad in &done.first_bad {
             // A reason may quote the file.

@@ -73,6 +73,33 @@ fn a_log_that_grew_gives_only_what_is_new() {
 }
 
 #[test]
+fn what_would_be_dropped_at_once_is_left_out_and_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let (state, file) = (folder.path().join("state"), folder.path().join("query.log"));
+    let config = folder.path().join("nameward.toml");
+    std::fs::write(&config, format!("state = {state:?}\n[log]\nkeep_age = \"7 days\"\n")).unwrap();
+    let line_of = |time: jiff::Timestamp| {
+        format!(
+            "{time:.3} queries: info: client @0x7f 127.0.0.1#48820 (www.example): query: www.example IN A + (127.0.0.1)\n"
+        )
+    };
+    let now = jiff::Timestamp::now();
+    let ages = [8, 9, 6, 1].map(|days| now - jiff::SignedDuration::from_hours(days * 24));
+    std::fs::write(&file, ages.map(line_of).concat()).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_nameward"));
+    let output = command.env("HOME", &state).args(["import", "--config"]).arg(&config).arg(&file).output().unwrap();
+    assert_eq!(line(&output, "query.log"), [4, 2, 0, 0], "{}", String::from_utf8_lossy(&output.stderr));
+    let told = String::from_utf8(output.stdout).unwrap();
+    assert!(told.contains("left out: 2 events older than log.keep_age"), "{told}");
+    assert_eq!(rows(&state.join("log")), 2);
+
+    // A log of its own keeps them all.
+    let log = folder.path().join("archive");
+    assert_eq!(line(&import(&log, &[file]), "query.log"), [4, 4, 0, 0]);
+    assert_eq!(rows(&log), 4);
+}
+
+#[test]
 fn a_log_in_use_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
     let (server, _) = Store::open(Settings { folder: folder.path().to_owned(), ..Settings::default() }).unwrap();

@@ -190,7 +190,7 @@ fn questions_about_all_of_them() {
     assert_eq!(table(&["--distinct", "domain"]), ["3"]);
     let by = ["CLIENT DISTINCT DOMAIN", "127.0.0.1 3", "127.0.0.2 1"];
     assert_eq!(table(&["--distinct", "domain", "--by", "client"]), by);
-    let quantiles = table(&["--quantiles=query_size", "--by", "client", "--parts", "0,1"]);
+    let quantiles = table(&["--quantiles", "query_size", "--by", "client", "--parts", "0,1"]);
     assert_eq!(quantiles[0], "CLIENT EVENTS 0 % 100 %");
     assert_eq!(quantiles[1], "127.0.0.1 6 29 38");
     let compared = table(&["--compare", "code"]);
@@ -237,6 +237,7 @@ fn exit_codes_say_what_happened() {
     }
     for (words, told) in [
         (&["search", "cod:NXDOMAIN"][..], "^^^ no field `cod`; did you mean `code`?"),
+        (&["search", "--series", "code"], "say --series=code for the field, or \"code\" for the text"),
         (&["search", "--csv", "cod:NXDOMAIN"], "^^^ no field `cod`; did you mean `code`?"),
         (&["tail", "cod:NXDOMAIN"], "^^^ no field `cod`; did you mean `code`?"),
         (&["search", "--explain", "--base", "cod:1"], "^^^ no field `cod`; did you mean `code`?"),

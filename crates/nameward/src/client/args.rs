@@ -19,7 +19,7 @@ Examples:
   nameward search -f -n 20 client:192.0.2.7
   nameward search --top domain -n 20 action:block
   nameward search --distinct domain --by client --since 1d
-  nameward search --quantiles --by upstream cache:miss
+  nameward search --quantiles latency --by upstream cache:miss
   nameward search --compare code --since 1h
   nameward search --explain code:SERVFAIL --since -15m
   nameward search --sql 'SELECT client, count(*) FROM events GROUP BY 1'
@@ -107,7 +107,7 @@ pub(crate) struct QuestionArgs {
     #[arg(long, value_name = "FIELD")]
     pub(crate) distinct: Option<String>,
     /// How large this number is for most events
-    #[arg(long, value_name = "FIELD", num_args = 0..=1, require_equals = true, default_missing_value = "latency")]
+    #[arg(long, value_name = "FIELD")]
     pub(crate) quantiles: Option<String>,
     /// What became more or less than in the same time before
     #[arg(long, value_name = "FIELD")]

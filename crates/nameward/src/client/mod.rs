@@ -31,7 +31,7 @@ const UNPROCESSABLE: u16 = 422;
 
 /// `nameward search`.
 pub(crate) fn search(args: &SearchArgs, states: &[PathBuf]) -> anyhow::Result<Ended> {
-    if let Some(wrong) = wrong(args).map(str::to_owned).or_else(|| too_many(args)) {
+    if let Some(wrong) = wrong(args).map(str::to_owned).or_else(|| too_many(args)).or_else(|| astray(args)) {
         eprintln!("nameward: {wrong}");
         return Ok(Ended::SaidWrong);
     }
@@ -53,7 +53,8 @@ pub(crate) fn search(args: &SearchArgs, states: &[PathBuf]) -> anyhow::Result<En
     }
     let (now, zone) = (jiff::Timestamp::now(), jiff::tz::TimeZone::system());
     let instant = |text: &str| when::instant(text, now, &zone);
-    let span = Span { from: instant(&args.since), to: instant(&args.until) };
+    let said = format!("since {}, until {}", args.since, args.until);
+    let span = Span { from: instant(&args.since), to: instant(&args.until), said };
     if let Some(question) = ask::question(args) {
         let server = Client::find(&args.server, states, Some(REPLY_TIMEOUT))?;
         return ask::ask(&server, args, &question, &span, form == Form::Table);
@@ -125,6 +126,17 @@ fn too_many(args: &SearchArgs) -> Option<String> {
     })
 }
 
+/// A field said beside the question it was meant for: `--series code` looks for the word `code`.
+fn astray(args: &SearchArgs) -> Option<String> {
+    let word = args.search.as_str();
+    let question = &args.question;
+    let asked = [("--series", &question.series), ("--explain", &question.explain)];
+    let (flag, _) = asked.into_iter().find(|(_, value)| value.is_some())?;
+    search::field(word).map(|_| {
+        format!("`{word}` would be looked for as a text: say {flag}={word} for the field, or \"{word}\" for the text")
+    })
+}
+
 /// The server's status.
 pub(crate) fn status(args: &OutputArgs, states: &[PathBuf]) -> anyhow::Result<api::Status> {
     let server = Client::find(&args.server, states, Some(REPLY_TIMEOUT))?;
@@ -144,6 +156,8 @@ pub(crate) fn is_table(args: &OutputArgs) -> bool {
 struct Span {
     from: String,
     to: String,
+    /// The same for people.
+    said: String,
 }
 
 /// Tells what the server found wrong; a fault in the text is shown at its place.

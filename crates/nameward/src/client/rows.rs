@@ -36,7 +36,8 @@ pub(super) fn rows(server: &Client, args: &SearchArgs, span: &Span, table: bool)
             reply.rows.iter().try_for_each(|row| lines.write(row))?;
         }
         // Later pages keep to the first page's range: it must not slide while paging.
-        span = Span { from: reply.range.from, to: reply.range.to };
+        let said = format!("from {} to {}", reply.range.from, reply.range.to);
+        span = Span { from: reply.range.from, to: reply.range.to, said };
         cursor = reply.next;
         if cursor.is_none() {
             break;
@@ -52,6 +53,6 @@ pub(super) fn rows(server: &Client, args: &SearchArgs, span: &Span, table: bool)
 
 /// Says in which range nothing was found.
 pub(super) fn nothing(span: &Span) -> Ended {
-    eprintln!("nothing found from {} to {}", span.from, span.to);
+    eprintln!("nothing found {}", span.said);
     Ended::Nothing
 }

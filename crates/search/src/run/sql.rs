@@ -262,6 +262,11 @@ fn told(text: &str, error: DataFusionError) -> SearchError {
     }
     let message = message.unwrap_or_else(|| {
         let told = wrong.strip_backtrace();
+        // The engine names the catalogue and schema it has looked in, of which nobody here knows.
+        if let Some(name) = told.split_once("table '").and_then(|(_, rest)| rest.split_once("' not found")) {
+            let name = name.0.rsplit('.').next().unwrap_or_default();
+            return format!("no table `{name}`: there is one, `{VIEW}`");
+        }
         told.strip_prefix("Error during planning: ").unwrap_or(&told).to_owned()
     });
     SearchError::Sql(Fault::new(span.unwrap_or(0..text.len()), message).suggest(suggestion))

@@ -227,8 +227,8 @@ async fn rollups_are_added_up_no_longer_than_somebody_waits() {
     let sample = sample(8).await;
     let all = Window { from: START, to: START + 3_600 * SECOND };
     let log = Log::new(&SessionContext::new(), sample.store.table());
-    let (meet, met) = std::sync::mpsc::channel();
-    let (go, going) = std::sync::mpsc::channel::<()>();
+    let (meet, met) = std::sync::mpsc::sync_channel(1);
+    let (go, going) = std::sync::mpsc::sync_channel::<()>(1);
     let task = tokio::spawn(summed(log.divided(all).unwrap(), (), move |(), _| {
         meet.send(()).unwrap();
         let _ = going.recv();

@@ -70,6 +70,8 @@ fn counted(id: Id) -> Option<Counted> {
 
 /// The octets of a value, and its events.
 type Valued = (Option<Box<[u8]>>, u64);
+/// The same, and how many more events it may have.
+type Bounded = (Option<Box<[u8]>>, u64, u64);
 
 /// Events of a value, and what the lists left out that have it.
 #[derive(Clone, Copy, Default)]
@@ -128,7 +130,7 @@ impl Merged {
         let left_out = self.left_out;
         let some = self.values.into_iter().map(|(value, known)| (Some(value), known));
         let all = some.chain(self.empty.map(|known| (None, known)));
-        let mut values: Vec<(Option<Box<[u8]>>, u64, u64)> =
+        let mut values: Vec<Bounded> =
             all.map(|(value, known)| (value, known.events, left_out - known.left_out)).collect();
         // As scanned lists are: the most events first, then by value, the empty one last.
         values.sort_unstable_by(|(a, a_events, _), (b, b_events, _)| {
@@ -138,7 +140,7 @@ impl Merged {
         let error = listed.iter().map(|(.., error)| *error).max().unwrap_or(0);
         if left_out > 0 {
             let (_, least, least_error) = listed.get(n - 1)?;
-            let below = |(_, events, error): &(Option<Box<[u8]>>, u64, u64)| {
+            let below = |(_, events, error): &Bounded| {
                 events + error < *least || (events == least && *error == 0 && *least_error == 0)
             };
             if left_out >= *least || !others.iter().all(below) || error > least / ERROR_PARTS {
