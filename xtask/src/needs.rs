@@ -44,6 +44,8 @@ pub(crate) enum Need {
     Venv,
     /// DuckDB for Python in an environment of its own: the oracle of searches.
     Duckdb,
+    /// Moto in the same environment: an S3 server, and a client of it, for the remote store.
+    Moto,
     /// `cargo nextest`.
     Nextest,
     /// `cargo deny`.
@@ -86,6 +88,7 @@ impl Need {
             Self::Nsupdate => on_path("nsupdate").is_some(),
             Self::Venv => answers(Command::new("python3").args(["-c", "import ensurepip, venv"])),
             Self::Duckdb => answers(repo.command(ORACLES_PYTHON).args(["-c", "import duckdb"])),
+            Self::Moto => answers(repo.command(ORACLES_PYTHON).args(["-c", "import moto.server, boto3"])),
             Self::Nextest => answers(Command::new("cargo").args(["nextest", "--version"])),
             Self::Deny => answers(Command::new("cargo").args(["deny", "--version"])),
         }
@@ -109,6 +112,7 @@ impl Need {
             Self::Nsupdate => Remedy::Apt("bind9-dnsutils"),
             Self::Venv => Remedy::Apt("python3-venv"),
             Self::Duckdb => Remedy::Pip("duckdb==2.0.1"),
+            Self::Moto => Remedy::Pip("moto[server]==5.2.5"),
             Self::Nextest => Remedy::Cargo("cargo-nextest"),
             Self::Deny => Remedy::Cargo("cargo-deny"),
         }
@@ -158,7 +162,10 @@ impl Plan {
             let _ = writeln!(text, "  cargo install --locked {program}");
         }
         if !self.pip.is_empty() {
-            let packages = self.pip.join(" ");
+            // A shell would take brackets for a pattern.
+            let quoted =
+                |package: &&str| if package.contains('[') { format!("'{package}'") } else { (*package).to_owned() };
+            let packages = self.pip.iter().map(quoted).collect::<Vec<_>>().join(" ");
             let _ = writeln!(text, "  python3 -m venv {ORACLES} && {ORACLES_PYTHON} -m pip install {packages}");
         }
         for line in &self.person {
@@ -238,8 +245,8 @@ mod tests {
 
     #[test]
     fn missing_things_become_lines_to_type() {
-        let text =
-            Plan::of(&[Need::Compiler, Need::Kdig, Need::Components, Need::Deny, Need::Duckdb, Need::Node]).lines();
+        let needs = [Need::Compiler, Need::Kdig, Need::Components, Need::Deny, Need::Duckdb, Need::Moto, Need::Node];
+        let text = Plan::of(&needs).lines();
         let lines: Vec<&str> = text.lines().map(str::trim).collect();
         assert_eq!(
             lines[0],
@@ -249,7 +256,7 @@ mod tests {
         assert_eq!(lines[2], "cargo install --locked cargo-deny");
         assert_eq!(
             lines[3],
-            "python3 -m venv target/oracles && target/oracles/bin/python -m pip install duckdb==2.0.1"
+            "python3 -m venv target/oracles && target/oracles/bin/python -m pip install duckdb==2.0.1 'moto[server]==5.2.5'"
         );
         assert!(lines[4].starts_with("install Node 20"));
     }

@@ -107,6 +107,7 @@ const STEPS: &[Step] = &[
             Need::Nsupdate,
             Need::Venv,
             Need::Duckdb,
+            Need::Moto,
         ],
         after_build: false,
         run: |repo| cargo(repo, &["nextest", "run", "--locked", "--workspace", "--profile", profile()]),

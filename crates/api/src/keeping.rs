@@ -38,6 +38,30 @@ pub struct LogReport {
     pub by_schema: Vec<SchemaCount>,
     /// Sources imported, by name.
     pub imports: Vec<ImportStatus>,
+    /// The remote store; null when there is none and no segment is in one.
+    #[serde(default)]
+    pub remote: Option<RemoteReport>,
+}
+
+/// How the remote store of the log is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct RemoteReport {
+    /// Where; null when that is not set and segments are in one.
+    pub url: Option<String>,
+    /// Segments there.
+    pub segments: u64,
+    /// Events in them.
+    pub rows: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Segments that could go there now.
+    pub waiting: u64,
+    /// Bytes of those.
+    pub waiting_bytes: u64,
+    /// Objects that are no longer needed and not deleted yet, or not named yet.
+    pub loose: u64,
+    /// Why the last request failed; null after one that did not.
+    pub fault: Option<String>,
 }
 
 /// What goes by age.
@@ -96,6 +120,9 @@ pub struct VerifyReply {
     pub bytes: u64,
     /// Files set aside earlier: known to be damaged, and no part of the log.
     pub aside: u64,
+    /// Segments in a remote store that were not looked at: there was nobody to ask, or it does not answer.
+    #[serde(default)]
+    pub remote_unread: u64,
     /// Milliseconds it took.
     pub took_ms: f64,
 }

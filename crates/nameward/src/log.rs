@@ -165,6 +165,9 @@ fn status(report: &LogReport) -> String {
     if let Some(why) = &report.stopped {
         lines.push(("Stopped", why.clone()));
     }
+    if let Some(remote) = &report.remote {
+        lines.extend(remote_lines(remote));
+    }
     for schema in &report.by_schema {
         let text = format!("version {}: {} segments, {} events", schema.version, schema.segments, schema.rows);
         lines.push(("Schema", text));
@@ -176,10 +179,22 @@ fn status(report: &LogReport) -> String {
     card(&lines)
 }
 
+fn remote_lines(remote: &api::RemoteReport) -> Vec<(&'static str, String)> {
+    let place = remote.url.as_deref().unwrap_or("log.remote.url is not set");
+    let there = format!("{place}: {} segments, {} events, {}", remote.segments, remote.rows, bytes(remote.bytes));
+    let mut lines = vec![("Remote", there)];
+    if remote.waiting > 0 {
+        lines.push(("Waiting", format!("{} segments to be sent, {}", remote.waiting, bytes(remote.waiting_bytes))));
+    }
+    lines.extend(remote.fault.clone().map(|fault| ("Fault", fault)));
+    lines
+}
+
 fn on_disk(report: &LogReport) -> String {
     let mut text = bytes(report.bytes);
     if report.rows > 0 {
-        text.push_str(&format!(", {:.1} bytes an event", report.bytes as f64 / report.rows as f64));
+        let all = report.bytes + report.remote.as_ref().map_or(0, |remote| remote.bytes);
+        text.push_str(&format!(", {:.1} bytes an event", all as f64 / report.rows as f64));
     }
     if report.compressed_bytes > 0 {
         let times = report.uncompressed_bytes as f64 / report.compressed_bytes as f64;
@@ -207,6 +222,9 @@ fn verify(reply: &VerifyReply) -> String {
     let good = format!("{} segments with {} events", reply.segments, reply.segment_rows);
     let wals = format!("{} write-ahead logs with {}", reply.wals, reply.wal_rows);
     text.push_str(&format!("{good}, {wals}, {}: {found}\n", bytes(reply.bytes)));
+    if reply.remote_unread > 0 {
+        text.push_str(&format!("{} segments in the remote store were not looked at\n", reply.remote_unread));
+    }
     if reply.aside > 0 {
         text.push_str(&format!("{} files were set aside earlier\n", reply.aside));
     }

@@ -36,6 +36,8 @@ const SEGMENT_AGE: Duration = Duration::from_secs(60);
 const SYNC_EVERY: Duration = Duration::from_millis(200);
 /// Longest wait for the last searches and replies when stopping.
 const STOP_WITHIN: Duration = Duration::from_secs(5);
+/// Largest file with a secret that is read, octets.
+const SECRET_BYTES_MAX: u64 = 4096;
 
 /// Runs the server until a signal ends it.
 pub(crate) fn serve(config: Config, file: Option<PathBuf>) -> anyhow::Result<()> {
@@ -330,7 +332,25 @@ pub(crate) fn log_settings(config: &Config) -> anyhow::Result<store::Settings> {
         sync_every: SYNC_EVERY,
         admission: admission::admission(config)?,
         keep_tenants: admission::keep_tenants(config),
+        remote: config.log.remote.as_ref().map(remote).transpose()?.map(Arc::new),
     })
+}
+
+/// The remote store, as configured.
+fn remote(config: &config::LogRemote) -> anyhow::Result<store::Remote> {
+    let secret = |file: &Path| -> anyhow::Result<String> {
+        let about = || format!("cannot read {} (setting log.remote.secret_access_key_file)", file.display());
+        let text = std::fs::File::open(file)
+            .and_then(|file| io::read_to_string(io::Read::take(file, SECRET_BYTES_MAX)))
+            .with_context(about)?;
+        match text.trim() {
+            "" => bail!("{} is empty (setting log.remote.secret_access_key_file)", file.display()),
+            secret => Ok(secret.to_owned()),
+        }
+    };
+    let key = config.key.as_ref().map(|(id, file)| anyhow::Ok((id.clone(), secret(file)?))).transpose()?;
+    let access = store::Access { endpoint: config.endpoint.clone(), region: config.region.clone(), key };
+    store::Remote::new(&config.place, &access, config.keep_local, web::random_token()?).context("cannot use log.remote")
 }
 
 fn open_store(config: &Config, status: &Status, told: &mut Vec<(&'static str, String)>) -> anyhow::Result<Store> {
@@ -477,13 +497,14 @@ fn search_limits(config: &Config) -> Limits {
 
 /// Names the changed settings that only a restart brings into force.
 fn needs_restart(before: &Config, after: &Config) -> Vec<String> {
-    const RESTART: [&str; 11] = [
+    const RESTART: [&str; 12] = [
         "state",
         "listen.",
         "cache.",
         "log.folder",
         "log.node",
         "log.privacy",
+        "log.remote",
         "web.",
         "search.",
         "tenant[",

@@ -71,9 +71,10 @@ impl Status {
     fn now(&self, store: &Store, control: &Control, registrar: &Registrar, resolver: &Resolver) -> api::Status {
         let lists: Vec<ListStatus> = control.status().into_iter().map(list).collect();
         let upstreams: Vec<UpstreamStatus> = resolver.status().iter().map(upstream).collect();
-        let log = log(&store.health());
+        let health = store.health();
+        let log = log(&health);
         let zones = registrar.status();
-        let notes = self.notes(&lists, &zones, &upstreams, &log);
+        let notes = self.notes(&lists, &zones, &upstreams, &log, health.remote_fault.as_deref());
         let worst = ["fail", "warn"].iter().find(|level| notes.iter().any(|note| note.level == **level));
         api::Status {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -94,11 +95,15 @@ impl Status {
         zones: &[ZoneStatus],
         upstreams: &[UpstreamStatus],
         log: &LogStatus,
+        remote: Option<&str>,
     ) -> Vec<StatusNote> {
         let note = |level: &str, part: String, text: String| StatusNote { level: level.to_owned(), part, text };
         let mut notes = Vec::new();
         if let Some(why) = &log.stopped {
             notes.push(note("fail", "log".to_owned(), format!("events are not being kept: {why}")));
+        }
+        if let Some(why) = remote {
+            notes.push(note("warn", "log".to_owned(), format!("old events stay here: {why}")));
         }
         if log.dropped > 0 {
             notes.push(note("warn", "log".to_owned(), format!("{} events were lost since the start", log.dropped)));

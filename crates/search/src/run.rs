@@ -94,6 +94,9 @@ pub enum SearchError {
     /// The SQL cannot be run.
     #[error("{0}")]
     Sql(Fault),
+    /// Events it asks for are in a remote store that did not give them. Names the object.
+    #[error("{0}")]
+    Remote(String),
     /// The engine failed.
     #[error("the search engine failed: {0}")]
     Engine(#[from] datafusion::error::DataFusionError),

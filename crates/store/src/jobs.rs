@@ -4,6 +4,7 @@ use std::io;
 use std::sync::mpsc::{Receiver, SyncSender};
 
 use crate::manifest::{Entry, Import, Manifest};
+use crate::remote::Shipped;
 use crate::status::Compacted;
 
 /// Where jobs wait; the segment thread takes them between its own.
@@ -22,6 +23,8 @@ pub(crate) enum Job {
     Import(Box<Commit>, SyncSender<io::Result<()>>),
     /// Tell the manifest as it is.
     Look(SyncSender<Manifest>),
+    /// Hear what came of an order to the shipper.
+    Shipped(Shipped),
 }
 
 /// Segments of an import, and how far it came with them.

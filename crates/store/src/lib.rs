@@ -7,12 +7,12 @@
 //! sender ─ ring ─┐                       ┌─ sync thread: fdatasync
 //! sender ─ ring ─┴─ writer thread ─ WAL ─┤
 //!                         │              └─ segment thread: Parquet, manifest, retention, merging
-//!                     live rows ──────────────── segments
-//!                         └──── one snapshot ────────┘ ─ table
+//!                     live rows ──────────────── segments ─ shipper ─ remote store
+//!                         └──── one snapshot ────────┘ ─ table ──────────────┘
 //! ```
 //!
 //! The folder: `lock`, `manifest`, `wal/<number>.wal`, `segments/day=…/hour=…/<number>.parquet`, `rollups/` with the same
-//! paths below it, `aside/` for what was found damaged.
+//! paths below it, `aside/` for what was found damaged, `fetched/` for what was brought back to be worked on.
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
@@ -24,6 +24,7 @@ mod jobs;
 mod live;
 mod manifest;
 mod recover;
+mod remote;
 mod retention;
 mod rollup;
 mod segment;
@@ -48,10 +49,12 @@ use std::time::{Duration, Instant};
 
 use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
+use tokio::sync::watch;
 
 use crate::admission::Gate;
 use crate::disk::Disk;
 use crate::live::{Generation, Shared, lock};
+use crate::remote::Keeper;
 use crate::segmenter::Segmenter;
 use crate::sender::Rings;
 use crate::wal::Wal;
@@ -60,6 +63,7 @@ use crate::writer::{SYNCS_WAITING_MAX, Times, Writer};
 pub use admission::{Addresses, Admission, Network, PSEUDONYM_PREFIX, PrivacyFor, PrivacyRule};
 pub use importer::{ImportError, Imported, Importer, SOURCE_BYTES_MAX, SOURCES_MAX};
 pub use manifest::IMPORTED_FROM;
+pub use remote::{Access, Place, Remote, remote_fault};
 pub use rollup::{
     About, ByCode, Cell, Cells, Counted, DISTINCT_ERROR, Damaged, Distinct, Divided, Group, LATENCY_ERROR, Latencies,
     List, Lists, Rollup, Sketch, divide, rollup_of,
@@ -68,7 +72,7 @@ pub use segment::check_segment_bytes;
 pub use sender::{RING_EVENTS_MAX, Sender};
 pub use settings::Settings;
 pub use snapshot::Snapshot;
-pub use status::{Compacted, ImportStatus, Purge, Schema, Status};
+pub use status::{Compacted, ImportStatus, Purge, RemoteStatus, Schema, Status};
 pub use verify::{Finding, FindingKind, Report, verify};
 pub use wal::{Replay, replay_bytes};
 
@@ -90,10 +94,12 @@ struct Inner {
 /// What `close` ends.
 struct Running {
     writer: Option<JoinHandle<()>>,
-    /// Sync and segment thread.
+    /// Segment thread, shipper and sync thread.
     others: Vec<JoinHandle<()>>,
     /// Held locked until the threads are gone, and by every importer, which writes files of its own.
     lock: Arc<File>,
+    /// Ends what the shipper waits for.
+    stop: watch::Sender<bool>,
 }
 
 /// What was found when the log was opened; each line is for an operator.
@@ -126,6 +132,8 @@ pub struct Health {
     pub written: u64,
     /// Segments found damaged and set aside since start, those noted in `Opened` not counted.
     pub set_aside: u64,
+    /// What the remote store last failed at; `None` when it did not.
+    pub remote_fault: Option<String>,
 }
 
 /// Why the log could not be opened.
@@ -162,7 +170,7 @@ impl Store {
         std::fs::create_dir_all(&settings.folder).map_err(|source| io(&settings.folder, source))?;
         let folder = settings.folder.canonicalize().map_err(|source| io(&settings.folder, source))?;
         let lock = lock_folder(&folder)?;
-        let found = recover::recover(&disk, &folder)?;
+        let found = recover::recover(&disk, &folder, settings.remote.as_deref())?;
 
         let wal_folder = folder.join("wal");
         let wal = Wal::create(&disk, &wal_folder, found.next_wal)
@@ -176,7 +184,8 @@ impl Store {
         // Recovery synced what it read.
         shared.synced_seq.store(found.next_seq, Ordering::Release);
 
-        let running = Running { writer: None, others: Vec::new(), lock: Arc::new(lock) };
+        let running =
+            Running { writer: None, others: Vec::new(), lock: Arc::new(lock), stop: watch::Sender::new(false) };
         let (rings, running) = (Arc::new(Rings::default()), Mutex::new(Some(running)));
         let store = Store { inner: Arc::new(Inner { shared, rings, running }) };
         // When a thread cannot be started, dropping `store` ends those before it.
@@ -256,14 +265,24 @@ impl Store {
 }
 
 impl Inner {
-    fn start(&self, segmenter: Segmenter, builder: event::Builder, wal: Wal) -> Result<(), StoreError> {
+    fn start(&self, mut segmenter: Segmenter, builder: event::Builder, wal: Wal) -> Result<(), StoreError> {
         let mut running = lock(&self.running);
         let Some(running) = running.as_mut() else { return Ok(()) };
         let (syncs, jobs) = mpsc::sync_channel(SYNCS_WAITING_MAX);
+        let shipper = self.shared.remote.clone().map(|remote| {
+            let (orders, given) = mpsc::sync_channel(1);
+            segmenter.keeper = Some(Keeper::new(Arc::clone(&remote), orders));
+            (remote, given)
+        });
         let segmenter = self.spawn("log-segments", move |_| segmenter.run())?;
         let segmenter_thread = segmenter.thread().clone();
         let _ = self.shared.segmenter.set(segmenter_thread.clone());
         running.others.push(segmenter);
+        if let Some((remote, given)) = shipper {
+            let stop = running.stop.subscribe();
+            let run = move |shared: &Shared| remote::run(&remote, shared, &given, &stop);
+            running.others.push(self.spawn("log-shipper", run)?);
+        }
         running.others.push(self.spawn("log-sync", move |shared| writer::run_syncs(shared, &jobs))?);
         let writer = Writer {
             shared: Arc::clone(&self.shared),
@@ -301,6 +320,7 @@ impl Inner {
         }
         // The writer did this, unless it panicked or never ran; the segment thread waits for it.
         self.shared.end();
+        running.stop.send_replace(true);
         for thread in running.others {
             thread.thread().unpark();
             let _ = thread.join();

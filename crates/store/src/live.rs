@@ -20,6 +20,7 @@ use crate::admission::Gate;
 use crate::disk::Disk;
 use crate::jobs::{Desk, Job};
 use crate::manifest::Manifest;
+use crate::remote::Remote;
 use crate::retention::Bounds;
 use crate::segment::{Segment, times_and_numbers};
 use crate::{Health, Settings, wal};
@@ -35,6 +36,8 @@ pub(crate) struct Contents {
     /// In order of their last event.
     pub(crate) segments: Arc<Vec<Arc<Segment>>>,
     pub(crate) live: Vec<Arc<RecordBatch>>,
+    /// Where segments are that are not here.
+    pub(crate) remote: Option<Arc<Remote>>,
 }
 
 /// The live rows of one WAL file.
@@ -135,6 +138,7 @@ pub(crate) struct Shared {
     pub(crate) segmenter: OnceLock<Thread>,
     /// Takes events in.
     pub(crate) gate: ArcSwap<Gate>,
+    pub(crate) remote: Option<Arc<Remote>>,
     feed: broadcast::Sender<RecordBatch>,
     current: ArcSwap<Contents>,
     state: Mutex<State>,
@@ -185,6 +189,7 @@ impl Shared {
             manifest_bytes: AtomicU64::new(0),
             segmenter: OnceLock::new(),
             gate: ArcSwap::from_pointee(Gate::new(&settings.admission)),
+            remote: settings.remote.clone(),
             feed: broadcast::Sender::new(FEED_BATCHES_MAX),
             current: ArcSwap::default(),
             state: Mutex::new(State { segments: Arc::new(segments), generations, ended: false }),
@@ -197,7 +202,8 @@ impl Shared {
     fn publish(&self, state: &State) {
         let live = state.generations.iter().flat_map(|generation| generation.batches.iter().cloned()).collect();
         let version = self.current.load().version + 1;
-        self.current.store(Arc::new(Contents { version, segments: Arc::clone(&state.segments), live }));
+        let (segments, remote) = (Arc::clone(&state.segments), self.remote.clone());
+        self.current.store(Arc::new(Contents { version, segments, live, remote }));
     }
 
     pub(crate) fn snapshot(&self) -> Arc<Contents> {
@@ -342,6 +348,7 @@ impl Shared {
             stopped: stopped.writing.clone().or_else(|| stopped.segments.clone()),
             written: self.written.load(Ordering::Relaxed),
             set_aside: self.set_aside.load(Ordering::Relaxed),
+            remote_fault: self.remote.as_ref().and_then(|remote| remote.fault()),
         }
     }
 }

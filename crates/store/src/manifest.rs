@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Believed;
 use crate::disk::Disk;
+use crate::remote::Kept;
 use crate::rollup::Made;
 use crate::segment::HOUR_MICROS;
 
@@ -55,6 +56,9 @@ pub(crate) struct Manifest {
     /// The time retention went by when it was saved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) believed: Option<Believed>,
+    /// The remote store, once one was used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) remote: Option<Kept>,
 }
 
 /// How far a source was imported. Saved with the segments that hold its events: both are kept or neither is.
@@ -105,10 +109,13 @@ pub(crate) struct Entry {
     /// Its rollup, when it has one. The path is that of the segment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) rollup: Option<Made>,
+    /// Whether its file is in the remote store and not here.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) remote: bool,
 }
 
 impl Entry {
-    /// What the segment takes on disk, rollup included.
+    /// What the segment takes, rollup included, wherever it is.
     pub(crate) fn disk_bytes(&self) -> u64 {
         self.bytes + self.rollup.map_or(0, |rollup| rollup.bytes)
     }
@@ -139,6 +146,7 @@ impl Default for Manifest {
             imports: BTreeMap::new(),
             next_imported: IMPORTED_FROM,
             believed: None,
+            remote: None,
         }
     }
 }
@@ -215,6 +223,7 @@ pub(crate) mod tests {
             crc: 0,
             schema_version: event::SCHEMA_VERSION,
             rollup: None,
+            remote: false,
         }
     }
 
@@ -233,12 +242,14 @@ pub(crate) mod tests {
             crc: 10,
             schema_version: event::SCHEMA_VERSION,
             rollup: None,
+            remote: true,
         };
         let import = Import { position: 7, rows: 5, bad: 2, time_micros: 6 };
         let imports = BTreeMap::from([("pcap 1234".to_owned(), import)]);
         let believed = Some(Believed { micros: 12, ahead_micros: Some(13) });
         let segments = vec![entry];
-        Manifest { version: 3, next_seq: 9, wal_done: 4, segments, imports, believed, ..Manifest::default() }
+        let remote = Some(Kept { owner: "id".to_owned(), loose: vec!["day=2026-01-01/hour=03/5.parquet".to_owned()] });
+        Manifest { version: 3, next_seq: 9, wal_done: 4, segments, imports, believed, remote, ..Manifest::default() }
     }
 
     #[test]
@@ -263,16 +274,18 @@ pub(crate) mod tests {
     fn segments_of_the_first_manifests_are_of_the_first_version() {
         let mut old = serde_json::to_value(sample()).unwrap();
         let segment = old["segments"][0].as_object_mut().unwrap();
-        for later in ["schema_version", "imported_max", "time_mid_micros", "by_client", "memory_bytes"] {
+        for later in ["schema_version", "imported_max", "time_mid_micros", "by_client", "memory_bytes", "remote"] {
             segment.remove(later);
         }
         let manifest = old.as_object_mut().unwrap();
         manifest.remove("imports");
         manifest.remove("next_imported");
         manifest.remove("believed");
+        manifest.remove("remote");
         let read: Manifest = serde_json::from_value(old).unwrap();
         assert_eq!((read.segments[0].schema_version, read.segments[0].by_client), (1, false));
         assert_eq!((read.next_imported, read.imports.len(), read.believed), (IMPORTED_FROM, 0, None));
+        assert_eq!((read.segments[0].remote, read.remote), (false, None));
     }
 
     #[test]

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::live::Generation;
 use crate::manifest::{self, Manifest, Unreadable};
+use crate::remote::{self, Remote};
 use crate::segment::{self, Fault, Segment, Source};
 use crate::{Opened, StoreError, rollup, wal};
 
@@ -35,7 +36,7 @@ pub(crate) struct Found {
 }
 
 /// Reads the folder, whose lock we hold.
-pub(crate) fn recover(disk: &Disk, folder: &Path) -> Result<Found, StoreError> {
+pub(crate) fn recover(disk: &Disk, folder: &Path, remote: Option<&Remote>) -> Result<Found, StoreError> {
     let mut opened = Opened::default();
     let wal_folder = folder.join("wal");
     let segment_folder = folder.join(segment::FOLDER);
@@ -52,15 +53,30 @@ pub(crate) fn recover(disk: &Disk, folder: &Path) -> Result<Found, StoreError> {
         }
     };
     let before = manifest.clone();
+    // What was being worked on; a folder that cannot be removed is room that is lost, and no more.
+    let _ = fs::remove_dir_all(folder.join(remote::FETCHED));
     let files = segment_files(&segment_folder).map_err(|source| at(&segment_folder, source))?;
     let wals = wal_numbers(&wal_folder).map_err(|source| at(&wal_folder, source))?;
+    if let Some(remote) = remote.filter(|_| !had_manifest && !(files.is_empty() && wals.is_empty())) {
+        opened.notes.push(format!(
+            "without the manifest, segments of this log at {} are not known, and none of them is deleted or searched; new ones \
+             are not sent there before log.remote.url names another place",
+            remote.shown()
+        ));
+    }
     let mut generations = replay(disk, &wal_folder, &wals, &manifest, &mut opened)?;
-    let strangers = strangers(&manifest, files, &segment_folder);
+    let strangers = strangers(&manifest, files, &segment_folder, &mut opened);
     adopt(folder, &mut manifest, strangers, &generations, had_manifest, &mut opened)?;
     generations.retain(|generation| generation.rows > 0 && !holds(&manifest, generation.wal));
     let named = manifest.segments.iter().filter_map(|entry| wal_of(&entry.file)).max();
     let next_wal = wals.last().copied().max(named).unwrap_or(0).max(manifest.wal_done) + 1;
     let (segments, unchecked) = check(folder, &mut manifest, &mut opened);
+    let there = manifest.segments.iter().filter(|entry| entry.remote).count();
+    if there > 0 && remote.is_none() {
+        opened.notes.push(format!(
+            "{there} segments are in a remote store and log.remote.url is not set: searches of their time fail"
+        ));
+    }
 
     let live_end = generations.iter().map(|generation| generation.seq_end).max().unwrap_or(0);
     let next_seq = manifest.next_seq.max(live_end);
@@ -204,9 +220,13 @@ fn folders(folder: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Segment files that the manifest does not name. Those it names as removed are removed now.
-fn strangers(manifest: &Manifest, files: Vec<String>, segment_folder: &Path) -> Vec<String> {
-    let named: HashSet<&str> = manifest.segments.iter().map(|entry| entry.file.as_str()).collect();
+/// Segment files that the manifest does not name. Those it names as removed are removed now, and those it names as being in
+/// the remote store are left as they are.
+fn strangers(manifest: &Manifest, files: Vec<String>, segment_folder: &Path, opened: &mut Opened) -> Vec<String> {
+    let there = manifest.segments.iter().filter(|entry| entry.remote);
+    let there: HashSet<&str> = there.map(|entry| entry.file.as_str()).collect();
+    let named = manifest.segments.iter().filter(|entry| !entry.remote);
+    let named: HashSet<&str> = named.map(|entry| entry.file.as_str()).collect();
     let removed: HashSet<&str> = manifest.removed.iter().map(String::as_str).collect();
     let (removed, strangers) = files
         .into_iter()
@@ -215,6 +235,10 @@ fn strangers(manifest: &Manifest, files: Vec<String>, segment_folder: &Path) -> 
     for file in removed {
         // It stays in the manifest's list; the next start tries again.
         let _ = fs::remove_file(segment_folder.join(file));
+    }
+    let (there, strangers): (Vec<_>, Vec<_>) = strangers.into_iter().partition(|file| there.contains(file.as_str()));
+    for file in there {
+        opened.notes.push(format!("segments/{file} is in the remote store; the file here is not used"));
     }
     strangers
 }
@@ -316,6 +340,12 @@ fn check(folder: &Path, manifest: &mut Manifest, opened: &mut Opened) -> (Vec<Ar
     let mut bytes = 0;
     for entry in entries.into_iter().rev() {
         let segment = Segment::new(folder, entry);
+        if segment.entry.remote {
+            // Opening waits for no network.
+            manifest.segments.push(segment.entry.clone());
+            segments.push(segment);
+            continue;
+        }
         let fully = bytes + segment.entry.bytes <= CHECKED_AT_START_BYTES;
         let checked = if fully { segment::check_fully(&segment) } else { segment::check_quickly(&segment) };
         let file = Path::new(segment::FOLDER).join(&segment.entry.file);

@@ -16,6 +16,7 @@ mod latency;
 mod lists;
 mod resident;
 
+use std::collections::{BTreeMap, HashSet};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -98,7 +99,7 @@ pub fn rollup_of(batches: &[Arc<RecordBatch>]) -> Result<Vec<u8>, String> {
 
 /// Removes files of the rollup folder that belong to no segment of the manifest.
 pub(crate) fn sweep(folder: &Path, entries: &[Entry]) -> io::Result<()> {
-    let named: std::collections::HashSet<&str> = entries.iter().map(|entry| entry.file.as_str()).collect();
+    let named: HashSet<&str> = entries.iter().map(|entry| entry.file.as_str()).collect();
     let rollups = folder.join(FOLDER);
     let mut folders = vec![rollups.clone()];
     while let Some(inside) = folders.pop() {
@@ -137,6 +138,22 @@ impl Place {
     /// The rollup, unless there is none or it was found damaged.
     fn good(&self) -> Option<Arc<Rollup>> {
         self.current.load_full().filter(|rollup| !rollup.bad.load(Ordering::Acquire))
+    }
+
+    /// The hour of the oldest event of each of these tenants; `None` when the rollup cannot say.
+    pub(crate) fn oldest_of_tenants(&self, wanted: &HashSet<&str>) -> Option<BTreeMap<String, i64>> {
+        let hours = self.good()?.hours().ok()?;
+        let mut oldest: BTreeMap<String, i64> = BTreeMap::new();
+        for (start, cells) in hours.stretches() {
+            for cell in cells {
+                let tenant = hours.groups().get(cell.group as usize).and_then(|group| hours.tenant(group));
+                if let Some(tenant) = tenant.filter(|tenant| wanted.contains(tenant)) {
+                    let hour = oldest.entry(tenant.to_owned()).or_insert(start);
+                    *hour = start.min(*hour);
+                }
+            }
+        }
+        Some(oldest)
     }
 
     /// What it takes on disk.
@@ -332,7 +349,12 @@ pub fn divide(table: &dyn TableProvider, from: i64, to: i64) -> Option<Divided> 
             None => rest.push(Arc::clone(segment)),
         }
     }
-    let rest = Contents { version: snapshot.version, segments: Arc::new(rest), live: snapshot.live.clone() };
+    let rest = Contents {
+        version: snapshot.version,
+        segments: Arc::new(rest),
+        live: snapshot.live.clone(),
+        remote: snapshot.remote.clone(),
+    };
     (!rolled.is_empty()).then_some(Divided { rolled, rest, from, to })
 }
 

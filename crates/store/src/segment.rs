@@ -25,11 +25,11 @@ use parquet::schema::types::ColumnPath;
 
 use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::manifest::Entry;
-use crate::rollup;
+use crate::{remote, rollup};
 use order::Order;
 
 pub use check::check_segment_bytes;
-pub(crate) use check::{Fault, adopt, check_fully, check_quickly, oldest_of_tenants, read_at_most, read_rows};
+pub(crate) use check::{Fault, adopt, check_fully, check_quickly, checked, oldest_of_tenants, read_at_most, read_rows};
 
 /// Folder of the segments inside the log folder.
 pub(crate) const FOLDER: &str = "segments";
@@ -86,16 +86,20 @@ impl Source {
 #[derive(Debug)]
 pub(crate) struct Segment {
     pub(crate) entry: Entry,
+    /// Its file; of one in the remote store, where it lies while it is worked on.
     pub(crate) path: PathBuf,
     pub(crate) rollup: rollup::Place,
     doomed: AtomicBool,
+    /// Doomed is the file alone: the same segment is in the remote store now, and its rollup is still here.
+    rollup_stays: AtomicBool,
 }
 
 impl Segment {
     pub(crate) fn new(folder: &Path, entry: Entry) -> Arc<Segment> {
-        let path = folder.join(FOLDER).join(&entry.file);
+        let path = folder.join(if entry.remote { remote::FETCHED } else { FOLDER }).join(&entry.file);
         let rollup = rollup::Place::new(folder, &entry);
-        Arc::new(Segment { entry, path, rollup, doomed: AtomicBool::new(false) })
+        let [doomed, rollup_stays] = [const { AtomicBool::new(false) }; 2];
+        Arc::new(Segment { entry, path, rollup, doomed, rollup_stays })
     }
 
     /// The file goes when nobody holds the segment any more. The manifest must no longer name it.
@@ -103,9 +107,16 @@ impl Segment {
         self.doomed.store(true, Ordering::Release);
     }
 
-    /// What it takes on disk, the rollup it has now included.
+    /// The same, but its rollup stays: it is that of the segment in the remote store.
+    pub(crate) fn doom_file(&self) {
+        self.rollup_stays.store(true, Ordering::Release);
+        self.doom();
+    }
+
+    /// What it takes on the local disk, the rollup it has now included.
     pub(crate) fn disk_bytes(&self) -> u64 {
-        self.entry.bytes + self.rollup.bytes()
+        let file = if self.entry.remote { 0 } else { self.entry.bytes };
+        file + self.rollup.bytes()
     }
 }
 
@@ -114,8 +125,15 @@ impl Drop for Segment {
         if !*self.doomed.get_mut() {
             return;
         }
-        self.rollup.remove();
-        if let Err(error) = fs::remove_file(&self.path) {
+        if !*self.rollup_stays.get_mut() {
+            self.rollup.remove();
+        }
+        let removed = fs::remove_file(&self.path);
+        if self.entry.remote {
+            // There is none but while it is worked on; the object is the shipper's to delete.
+            return;
+        }
+        if let Err(error) = removed {
             // The manifest lists it as removed: the next start tries again.
             tracing::warn!(file = %self.path.display(), %error, "cannot remove segment");
         }
@@ -165,6 +183,7 @@ pub(crate) fn write(
         crc,
         schema_version: event::SCHEMA_VERSION,
         rollup: None,
+        remote: false,
     };
     entry.rollup = rollup::write(disk, folder, &entry, batches);
     Ok(entry)

@@ -23,6 +23,7 @@ use crate::clock::Clock;
 use crate::jobs::{self, JOBS_WAITING_MAX, Job};
 use crate::live::{Shared, lock};
 use crate::manifest::{Entry, Manifest};
+use crate::remote::{Keeper, Kept};
 use crate::segment::{self, Fault, Segment, Source};
 use crate::status::Compacted;
 use crate::{recover, wal};
@@ -39,12 +40,16 @@ const REST: Duration = Duration::from_secs(60);
 /// How long a segment that could not be read or replaced is passed over, so that others get their turn.
 const PASSED_OVER: Duration = Duration::from_secs(600);
 
+pub(crate) use plan::is_settled;
+
 pub(crate) struct Segmenter {
     pub(crate) shared: Arc<Shared>,
     pub(crate) manifest: Manifest,
     /// Segments not yet read whole since start, next last.
     pub(crate) unchecked: Vec<Arc<Segment>>,
     pub(crate) jobs: jobs::Waiting,
+    /// The shipper, when there is a remote store.
+    pub(crate) keeper: Option<Keeper>,
     clock: Clock,
     examined: Examined,
     compacting: Option<Compacting>,
@@ -80,6 +85,7 @@ impl Segmenter {
             manifest,
             unchecked,
             jobs,
+            keeper: None,
             clock,
             examined: Examined::default(),
             compacting: None,
@@ -127,6 +133,8 @@ impl Segmenter {
                 }
             }
             let more = !waiting && self.keep_house();
+            let time_micros = self.clock.read(now_micros(), Instant::now());
+            self.ship(time_micros);
             if !more {
                 thread::park_timeout(NAP);
             }
@@ -192,12 +200,20 @@ impl Segmenter {
         }
         let added = new.clone();
         self.change(|manifest| {
+            let there = manifest.segments.iter().filter(|entry| entry.remote && gone.contains(&entry.file));
+            let there: Vec<String> = there.map(|entry| entry.file.clone()).collect();
+            if !there.is_empty() {
+                manifest.remote.get_or_insert_with(Kept::default).loose.extend(there);
+            }
             manifest.segments.retain(|entry| !gone.contains(&entry.file));
             manifest.segments.extend(added);
             manifest.removed.extend_from_slice(gone);
         })?;
         for segment in self.shared.snapshot().segments.iter().filter(|segment| gone.contains(&segment.entry.file)) {
             segment.doom();
+            if let Some(keeper) = self.keeper.as_mut().filter(|_| segment.entry.remote) {
+                keeper.hold(segment);
+            }
         }
         self.unchecked.retain(|segment| !gone.contains(&segment.entry.file));
         self.shared.exchange(gone, new.map(|entry| Segment::new(&self.shared.folder, entry)));
@@ -249,7 +265,9 @@ impl Segmenter {
     /// Merges what is next; whether there was anything.
     fn merge_next(&mut self, wall_micros: i64) -> bool {
         let entries = self.manifest.segments.iter();
-        let entries: Vec<&Entry> = entries.filter(|entry| !self.passed_over.contains_key(&entry.file)).collect();
+        // Nothing comes back from the remote store to be merged.
+        let entries: Vec<&Entry> =
+            entries.filter(|entry| !entry.remote && !self.passed_over.contains_key(&entry.file)).collect();
         let files = plan::next(&entries, wall_micros);
         if files.is_empty() {
             return false;
@@ -282,6 +300,20 @@ impl Segmenter {
         self.passed_over.insert(file.to_owned(), Instant::now() + PASSED_OVER);
     }
 
+    /// Whether nothing was left to do in the log as it is.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.resting.is_none() && self.idle.is_some_and(|(version, _)| version == self.manifest.version)
+    }
+
+    /// Something has become possible without a change of the manifest.
+    pub(crate) fn look_again(&mut self) {
+        self.idle = None;
+    }
+
+    pub(crate) fn forget_unchecked(&mut self, file: &str) {
+        self.unchecked.retain(|unchecked| unchecked.entry.file != file);
+    }
+
     pub(crate) fn is_passed_over(&self, file: &str) -> bool {
         self.passed_over.contains_key(file)
     }
@@ -292,6 +324,7 @@ impl Segmenter {
             Job::Compact(reply) => self.begin_compacting(reply),
             Job::Import(commit, reply) => drop(reply.send(self.import(&commit))),
             Job::Look(reply) => drop(reply.send(self.manifest.clone())),
+            Job::Shipped(shipped) => self.shipped(shipped),
         }
     }
 
@@ -369,6 +402,11 @@ impl Segmenter {
     /// be taken for what a crash left behind.
     pub(crate) fn set_aside(&mut self, segment: &Segment, reason: &str) {
         let file = segment.entry.file.as_str();
+        if segment.entry.remote {
+            // What was fetched is of no use; nothing is taken out of the log for what lies elsewhere.
+            self.let_go(segment);
+            return self.pass_over(file, &io::Error::other(reason));
+        }
         let place = Path::new(segment::FOLDER).join(file);
         let note = match recover::try_move_aside(&self.shared.folder, &place) {
             Ok(target) => format!("{} was set aside as {}: {reason}", place.display(), target.display()),
@@ -384,7 +422,7 @@ impl Segmenter {
         tracing::error!("{note}");
         self.shared.exchange(&[file.to_owned()], None);
         self.shared.set_aside.fetch_add(1, Ordering::Relaxed);
-        self.unchecked.retain(|unchecked| unchecked.entry.file != file);
+        self.forget_unchecked(file);
         segment.rollup.remove();
         if let Err(error) = self.change(|manifest| manifest.segments.retain(|entry| entry.file != file)) {
             // The next change says it, or the next start finds it missing.

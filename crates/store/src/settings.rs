@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::admission::Admission;
+use crate::remote::Remote;
 
 /// How the log is kept.
 #[derive(Clone, Debug)]
@@ -27,6 +28,8 @@ pub struct Settings {
     pub admission: Admission,
     /// How long events of these tenants are kept, where that is shorter than `keep_age`.
     pub keep_tenants: Vec<(Arc<str>, Duration)>,
+    /// Where settled segments go; `None`: they stay in the folder.
+    pub remote: Option<Arc<Remote>>,
 }
 
 impl Default for Settings {
@@ -41,6 +44,7 @@ impl Default for Settings {
             sync_every: Duration::from_millis(200),
             admission: Admission::default(),
             keep_tenants: Vec::new(),
+            remote: None,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! What an operator is told of the log.
 
 use crate::manifest::{Entry, Manifest};
+use crate::remote::Remote;
+use crate::segmenter::is_settled;
 use crate::{Health, retention};
 
 /// How the log is, whole.
@@ -38,6 +40,58 @@ pub struct Status {
     pub by_schema: Vec<Schema>,
     /// Sources imported, by name.
     pub imports: Vec<ImportStatus>,
+    /// The remote store; `None` when there is none and no segment is in one.
+    pub remote: Option<RemoteStatus>,
+}
+
+/// How the remote store is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteStatus {
+    /// Where; `None`: it is not set, and segments are in one.
+    pub url: Option<String>,
+    /// Segments there.
+    pub segments: u64,
+    /// Events in them.
+    pub rows: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Segments that could go there now.
+    pub waiting: u64,
+    /// Bytes of those.
+    pub waiting_bytes: u64,
+    /// Objects that are no longer needed and not deleted yet, or not named yet.
+    pub loose: u64,
+    /// Why the last request failed; `None` after one that did not.
+    pub fault: Option<String>,
+}
+
+impl RemoteStatus {
+    pub(crate) fn of(
+        remote: Option<&Remote>,
+        entries: &[&Entry],
+        manifest: &Manifest,
+        now_micros: i64,
+    ) -> Option<RemoteStatus> {
+        let mut status = RemoteStatus {
+            url: remote.map(|remote| remote.shown().to_owned()),
+            loose: manifest.remote.as_ref().map_or(0, |kept| kept.loose.len() as u64),
+            fault: remote.and_then(Remote::fault),
+            ..RemoteStatus::default()
+        };
+        for entry in entries.iter().filter(|entry| entry.remote) {
+            status.segments += 1;
+            status.rows += entry.rows;
+            status.bytes += entry.bytes;
+        }
+        if let Some(remote) = remote {
+            let waiting = entries.iter().filter(|entry| is_settled(entry, now_micros, remote.keep_local()));
+            waiting.for_each(|entry| {
+                status.waiting += 1;
+                status.waiting_bytes += entry.bytes;
+            });
+        }
+        (remote.is_some() || status.segments > 0).then_some(status)
+    }
 }
 
 /// What goes by age.
@@ -97,6 +151,7 @@ impl Status {
         manifest: &Manifest,
         purged: u64,
         bounds: &retention::Bounds,
+        remote: Option<RemoteStatus>,
     ) -> Status {
         let counted: Vec<(u64, u64)> =
             entries.iter().filter_map(|entry| Some((entry.bytes, entry.memory_bytes?))).collect();
@@ -135,6 +190,7 @@ impl Status {
             stopped: health.stopped,
             by_schema,
             imports: imports.collect(),
+            remote,
         }
     }
 }

@@ -19,9 +19,11 @@ use datafusion::datasource::{TableType, object_store::ObjectStoreUrl};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
+use object_store::ObjectStore;
 use object_store::path::Path;
 
 use crate::live::Contents;
+use crate::remote::SAYS;
 use crate::segment::Segment;
 
 /// Live batches one partition reads at least: fewer are not worth a task.
@@ -81,11 +83,28 @@ impl TableProvider for Events {
         if segments.is_empty() {
             return Ok(live);
         }
-        let sealed = sealed(state, &segments, projection, limit)?;
-        if self.snapshot.live.is_empty() {
-            return Ok(sealed);
+        let (there, here): (Vec<_>, Vec<_>) = segments.into_iter().partition(|segment| segment.entry.remote);
+        let mut parts = Vec::with_capacity(3);
+        if !self.snapshot.live.is_empty() {
+            parts.push(live);
         }
-        UnionExec::try_new(vec![live, sealed])
+        if !here.is_empty() {
+            let files = state.runtime_env().object_store(ObjectStoreUrl::local_filesystem())?;
+            let place = (ObjectStoreUrl::local_filesystem(), files, &on_disk as &Locate<'_>);
+            parts.push(sealed(state, place, &here, projection, limit)?);
+        }
+        if let Some(segment) = there.first() {
+            let remote = self.snapshot.remote.as_ref().ok_or_else(|| unset(segment))?;
+            let (url, files) = remote.store();
+            // The engine looks for it when the plan runs.
+            state.runtime_env().register_object_store(url.as_ref(), Arc::clone(&files));
+            let locate = |segment: &Segment| Ok(remote.location(&segment.entry.file));
+            parts.push(sealed(state, (url, files, &locate), &there, projection, limit)?);
+        }
+        match parts.pop() {
+            Some(only) if parts.is_empty() => Ok(only),
+            last => UnionExec::try_new(parts.into_iter().chain(last).collect()),
+        }
     }
 }
 
@@ -102,20 +121,33 @@ impl Events {
     }
 }
 
+/// Where a place has the file of a segment.
+type Locate<'a> = dyn Fn(&Segment) -> Result<Path> + Sync + 'a;
+
+fn on_disk(segment: &Segment) -> Result<Path> {
+    Path::from_absolute_path(&segment.path).map_err(|error| DataFusionError::External(error.into()))
+}
+
+/// A segment is in the remote store, and nobody said where that is.
+fn unset(segment: &Segment) -> DataFusionError {
+    let file = &segment.entry.file;
+    DataFusionError::Execution(format!("{SAYS}is not set (log.remote.url), and segments/{file} is in one"))
+}
+
+/// A scan of the segments of one place.
 fn sealed(
     state: &dyn Session,
+    (url, files, locate): (ObjectStoreUrl, Arc<dyn ObjectStore>, &Locate<'_>),
     segments: &[&Arc<Segment>],
     projection: Option<&Vec<usize>>,
     limit: Option<usize>,
 ) -> Result<Arc<dyn ExecutionPlan>> {
-    let url = ObjectStoreUrl::local_filesystem();
-    let runtime = state.runtime_env();
-    let files = runtime.object_store(&url)?;
-    let footers = runtime.cache_manager.get_file_metadata_cache();
+    let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
     let source = ParquetSource::new(event::schema())
         .with_pushdown_filters(true)
         .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(files, footers)));
-    let files: Vec<PartitionedFile> = segments.iter().map(|segment| file(segment)).collect::<Result<_>>()?;
+    let files: Vec<PartitionedFile> =
+        segments.iter().map(|segment| file(segment, locate(segment)?)).collect::<Result<_>>()?;
     // Runs, not every nth: idle partitions take files from one queue, which must stay newest first.
     let size = files.len().div_ceil(state.config().target_partitions().max(1)).max(1);
     let groups = files.chunks(size).map(|run| FileGroup::new(run.to_vec())).collect();
@@ -128,8 +160,7 @@ fn sealed(
     Ok(DataSourceExec::from_data_source(config))
 }
 
-fn file(segment: &Arc<Segment>) -> Result<PartitionedFile> {
-    let location = Path::from_absolute_path(&segment.path).map_err(|error| DataFusionError::External(error.into()))?;
+fn file(segment: &Arc<Segment>, location: Path) -> Result<PartitionedFile> {
     let mut file = PartitionedFile::new("", segment.entry.bytes);
     file.object_meta.location = location;
     // The extension is for nobody to read: while a plan or a running scan holds the file, its segment is not removed.

@@ -10,9 +10,9 @@ use crate::importer::{ImportError, Importer};
 use crate::jobs::Job;
 use crate::live::lock;
 use crate::manifest::Manifest;
-use crate::status::{Compacted, Status};
+use crate::status::{Compacted, RemoteStatus, Status};
 use crate::verify::{self, Report};
-use crate::{Store, StoreError, recover};
+use crate::{Store, StoreError, recover, segmenter};
 
 impl Store {
     /// Begins or goes on with the import of a source: what names the input, such as its format and a fingerprint of its
@@ -44,18 +44,19 @@ impl Store {
         let entries: Vec<_> = contents.segments.iter().map(|segment| &segment.entry).collect();
         let bounds = lock(&shared.retention).clone();
         let purged = shared.purged.load(Ordering::Relaxed);
-        Status::of(shared.health(), &entries, &manifest, purged, &bounds)
+        let remote = RemoteStatus::of(shared.remote.as_deref(), &entries, &manifest, segmenter::now_micros());
+        Status::of(shared.health(), &entries, &manifest, purged, &bounds, remote)
     }
 
     /// The manifest when the segment thread is between two changes; `None` when it has ended.
-    fn manifest(&self) -> Option<Manifest> {
+    pub(crate) fn manifest(&self) -> Option<Manifest> {
         let (reply, answer) = mpsc::sync_channel(1);
         self.inner.shared.ask(Job::Look(reply)).ok()?;
         answer.recv().ok()
     }
 
-    /// Reads every file of the log and names what is damaged, missing or unknown. Changes nothing; takes as long as reading
-    /// all bytes does.
+    /// Reads every file of the log and every object of it in the remote store, and names what is damaged, missing or unknown.
+    /// Changes nothing; takes as long as reading all bytes does. Not for an async thread.
     ///
     /// # Errors
     /// The log is closed (use `verify`), or a folder cannot be listed.
@@ -76,6 +77,19 @@ impl Store {
             };
             path.exists() && !(importing && import) && !now.as_ref().is_some_and(named)
         };
-        verify::verify_open(&shared.folder, &manifest, &contents.segments, &wals, still_live, still_unknown)
+        let mut report =
+            verify::verify_open(&shared.folder, &manifest, &contents.segments, &wals, still_live, still_unknown)?;
+        if let Some(remote) = &shared.remote {
+            // Objects that come or go meanwhile are named before or after.
+            let named = |manifest: &Manifest, file: &str| {
+                let loose = manifest.remote.iter().flat_map(|kept| &kept.loose);
+                let there = manifest.segments.iter().filter(|entry| entry.remote).map(|entry| &entry.file);
+                loose.chain(there).any(|name| name == file)
+            };
+            let still_unknown =
+                |file: &str| !named(&manifest, file) && !self.manifest().is_some_and(|now| named(&now, file));
+            verify::verify_remote(remote, &contents.segments, still_unknown, &mut report);
+        }
+        Ok(report)
     }
 }

@@ -10,11 +10,14 @@ use std::sync::Arc;
 
 use crate::disk::TEMP_EXTENSION;
 use crate::manifest::{self, Manifest, Unreadable};
+use crate::remote::{self, Remote, Unlike};
 use crate::segment::{self, Segment};
 use crate::{StoreError, recover, rollup, wal};
 
 /// Most findings kept; beyond, they are counted.
 const FINDINGS_MAX: usize = 10_000;
+/// Most objects of a remote store that are looked at for strangers.
+const OBJECTS_MAX: usize = 1_000_000;
 
 /// What a log's files are like.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -35,6 +38,8 @@ pub struct Report {
     pub bytes: u64,
     /// Files set aside earlier: known to be damaged, and no part of the log.
     pub aside: u64,
+    /// Segments in a remote store that were not looked at: there was nobody to ask, or it does not answer.
+    pub remote_unread: u64,
 }
 
 /// A file that is not as it should be.
@@ -94,6 +99,7 @@ pub fn verify(folder: &Path) -> Result<Report, StoreError> {
         Some(manifest) => {
             let segments = manifest.segments.iter().map(|entry| Segment::new(folder, entry.clone()));
             segments.for_each(|segment| check_segment(&segment, &mut report));
+            report.remote_unread = manifest.segments.iter().filter(|entry| entry.remote).count() as u64;
         }
         // Without the manifest a segment is held against what it says of itself.
         None => orphans(folder, &mut report)?,
@@ -125,6 +131,7 @@ pub(crate) fn verify_open(
     // Segments come and go meanwhile.
     report.findings.extend(listed.findings.into_iter().filter(|finding| still_unknown(&finding.file)));
     segments.iter().for_each(|segment| check_segment(segment, &mut report));
+    report.remote_unread = segments.iter().filter(|segment| segment.entry.remote).count() as u64;
     for &(number, good_bytes) in wals {
         let mut of_one = Report::default();
         check_wal(&folder.join("wal"), number, Some(good_bytes), &mut of_one);
@@ -150,7 +157,62 @@ fn check_manifest(folder: &Path, when_missing: &str, report: &mut Report) -> Opt
     None
 }
 
+/// Reads every object of these segments, and looks for others. A far end that does not answer is not asked again.
+pub(crate) fn verify_remote(
+    remote: &Remote,
+    segments: &[Arc<Segment>],
+    still_unknown: impl Fn(&str) -> bool,
+    report: &mut Report,
+) {
+    let mut found = Vec::new();
+    let listed = remote.wait(remote.list(|object| {
+        if found.len() < OBJECTS_MAX {
+            found.push(object.to_owned());
+        }
+    }));
+    if let Err(reason) = listed.map_err(|error| error.to_string()).and_then(|listed| listed) {
+        return report.say(remote.shown(), FindingKind::Damaged, reason);
+    }
+    for object in found.iter().filter(|object| *object != remote::OWNER) {
+        let file = object.strip_prefix(segment::FOLDER).and_then(|file| file.strip_prefix('/'));
+        if file.is_none_or(&still_unknown) {
+            let name = format!("{}/{object}", remote.shown());
+            report.say(name, FindingKind::Unknown, "the manifest does not name it");
+        }
+    }
+    for segment in segments.iter().filter(|segment| segment.entry.remote) {
+        let name = remote.name_of(&segment.entry.file);
+        let checked = remote.wait(remote.check(segment));
+        match checked.unwrap_or_else(|error| Err(Unlike::Unread(error.to_string()))) {
+            Ok(bytes) => {
+                report.segments += 1;
+                report.segment_rows += segment.entry.rows;
+                report.bytes += bytes;
+            }
+            Err(Unlike::Missing) => {
+                report.say(name, FindingKind::Missing, format!("{} events are lost", segment.entry.rows));
+            }
+            Err(Unlike::Differs(reason)) => report.say(name, FindingKind::Damaged, reason),
+            Err(Unlike::Unread(reason)) => return report.say(name, FindingKind::Damaged, reason),
+        }
+        report.remote_unread -= 1;
+    }
+}
+
+/// A segment here, and the rollup that every segment has here.
 fn check_segment(segment: &Segment, report: &mut Report) {
+    if !segment.entry.remote {
+        check_file(segment, report);
+    }
+    let rollup = Path::new(rollup::FOLDER).join(&segment.entry.file);
+    match segment.rollup.check() {
+        Ok(bytes) => report.bytes += bytes,
+        Err((true, reason)) => report.say(rollup, FindingKind::Damaged, reason),
+        Err((false, _)) => report.say(rollup, FindingKind::Missing, "it is made again in the background"),
+    }
+}
+
+fn check_file(segment: &Segment, report: &mut Report) {
     let file = Path::new(segment::FOLDER).join(&segment.entry.file);
     if !segment.path.exists() {
         return report.say(file, FindingKind::Missing, format!("{} events are lost", segment.entry.rows));
@@ -162,12 +224,6 @@ fn check_segment(segment: &Segment, report: &mut Report) {
             report.segment_rows += segment.entry.rows;
         }
         Err(fault) => report.say(file, FindingKind::Damaged, fault.to_string()),
-    }
-    let rollup = Path::new(rollup::FOLDER).join(&segment.entry.file);
-    match segment.rollup.check() {
-        Ok(bytes) => report.bytes += bytes,
-        Err((true, reason)) => report.say(rollup, FindingKind::Damaged, reason),
-        Err((false, _)) => report.say(rollup, FindingKind::Missing, "it is made again in the background"),
     }
 }
 
@@ -224,17 +280,20 @@ fn check_wal(wal_folder: &Path, number: u64, good_bytes: Option<u64>, report: &m
 /// Names files that are no part of the log. What a crash leaves behind and the next start tidies up is not named.
 fn files(folder: &Path, manifest: Option<&Manifest>, report: &mut Report) -> Result<(), StoreError> {
     let segments = folder.join(segment::FOLDER);
+    let rolled: HashSet<&str> =
+        manifest.into_iter().flat_map(|manifest| &manifest.segments).map(|entry| entry.file.as_str()).collect();
     let named: HashSet<&str> = manifest
         .into_iter()
         .flat_map(|manifest| {
-            manifest.segments.iter().map(|entry| entry.file.as_str()).chain(manifest.removed.iter().map(String::as_str))
+            let here = manifest.segments.iter().filter(|entry| !entry.remote).map(|entry| entry.file.as_str());
+            here.chain(manifest.removed.iter().map(String::as_str))
         })
         .collect();
     for path in below(folder)? {
         let file = path.strip_prefix(folder).unwrap_or(&path).to_owned();
         let has_ending = |ending: &str| path.extension().is_some_and(|extension| extension == ending);
         let known = match file.components().next().and_then(|first| first.as_os_str().to_str()) {
-            Some("lock" | manifest::NAME) => true,
+            Some("lock" | manifest::NAME | remote::FETCHED) => true,
             Some(recover::ASIDE) => {
                 report.aside += 1;
                 true
@@ -246,7 +305,7 @@ fn files(folder: &Path, manifest: Option<&Manifest>, report: &mut Report) -> Res
             }
             Some(rollup::FOLDER) => {
                 let file = file.strip_prefix(rollup::FOLDER).ok().and_then(Path::to_str);
-                manifest.is_none() || file.is_some_and(|file| named.contains(file))
+                manifest.is_none() || file.is_some_and(|file| rolled.contains(file) || named.contains(file))
             }
             _ => false,
         };

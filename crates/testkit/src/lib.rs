@@ -47,6 +47,21 @@ pub fn copied(program: &str, folder: &Path) -> Option<PathBuf> {
     Some(copy)
 }
 
+/// Python with the packages that tests run as servers, in the environment that `cargo xtask test` makes.
+///
+/// # Panics
+/// When it is not there, with the lines that make it.
+#[must_use]
+pub fn python() -> PathBuf {
+    let python = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/oracles/bin/python");
+    assert!(
+        python.exists(),
+        "Python with Moto is missing; run at the root of the checkout:\n  python3 -m venv target/oracles && \
+         target/oracles/bin/python -m pip install 'moto[server]==5.2.5'"
+    );
+    python
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,7 +5,7 @@
 
 use std::time::Instant;
 
-use api::{CompactReply, ImportStatus, LogReport, NextPurge, SchemaCount, VerifyFault, VerifyReply};
+use api::{CompactReply, ImportStatus, LogReport, NextPurge, RemoteReport, SchemaCount, VerifyFault, VerifyReply};
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -32,6 +32,16 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Reply<LogReport> {
     };
     let purge =
         |purge: store::Purge| NextPurge { at: instant_text(purge.at_micros), rows: purge.rows, bytes: purge.bytes };
+    let remote = |remote: store::RemoteStatus| RemoteReport {
+        url: remote.url,
+        segments: remote.segments,
+        rows: remote.rows,
+        bytes: remote.bytes,
+        waiting: remote.waiting,
+        waiting_bytes: remote.waiting_bytes,
+        loose: remote.loose,
+        fault: remote.fault,
+    };
     Ok(Json(LogReport {
         oldest: status.oldest_micros.map(instant_text),
         newest: status.newest_micros.map(instant_text),
@@ -49,6 +59,7 @@ pub(crate) async fn status(State(desk): State<Desk>) -> Reply<LogReport> {
         stopped: status.stopped,
         by_schema: status.by_schema.iter().map(schema).collect(),
         imports: status.imports.iter().map(import).collect(),
+        remote: status.remote.map(remote),
     }))
 }
 
@@ -110,6 +121,7 @@ pub fn verified(report: &store::Report) -> VerifyReply {
         wal_rows: report.wal_rows,
         bytes: report.bytes,
         aside: report.aside,
+        remote_unread: report.remote_unread,
         took_ms: 0.0,
     }
 }

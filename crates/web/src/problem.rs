@@ -48,6 +48,9 @@ impl From<search::SearchError> for Fault {
             search::SearchError::Limit(text) => {
                 Fault::new(StatusCode::SERVICE_UNAVAILABLE, "the search was stopped at a limit", text)
             }
+            search::SearchError::Remote(text) => {
+                Fault::new(StatusCode::SERVICE_UNAVAILABLE, "the remote store did not give what is searched", text)
+            }
             search::SearchError::Cancelled => {
                 Fault::new(StatusCode::CONFLICT, "the search was cancelled", error.to_string())
             }

@@ -90,6 +90,19 @@ pub(super) struct Log {
     pub(super) privacy_bits_v4: Written<i64>,
     pub(super) privacy_bits_v6: Written<i64>,
     pub(super) privacy_secret_file: Written<String>,
+    pub(super) remote: LogRemote,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LogRemote {
+    pub(super) url: Written<String>,
+    pub(super) keep_local: Written<String>,
+    pub(super) endpoint: Written<String>,
+    pub(super) region: Written<String>,
+    pub(super) access_key_id: Written<String>,
+    pub(super) secret_access_key_file: Written<String>,
+    pub(super) allow_http: Written<bool>,
 }
 
 #[derive(Default, Deserialize)]

@@ -39,6 +39,23 @@ pub struct Log {
     pub privacy_bits: (u8, u8),
     /// File with the secret of pseudonyms; `None`: made when it is first needed and kept in the state folder.
     pub privacy_secret_file: Option<PathBuf>,
+    /// Where settled segments go; `None`: they stay.
+    pub remote: Option<LogRemote>,
+}
+
+/// The remote store of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogRemote {
+    /// Where it is.
+    pub place: store::Place,
+    /// Segments whose newest event is older go there.
+    pub keep_local: Duration,
+    /// Where the store answers; `None`: Amazon's of the region.
+    pub endpoint: Option<String>,
+    /// Its region.
+    pub region: Option<String>,
+    /// Name of the key and file with its secret; `None`: the role of the machine.
+    pub key: Option<(String, PathBuf)>,
 }
 
 /// How client addresses are kept.
@@ -121,6 +138,33 @@ fn file_or_none(text: &str) -> Result<Option<PathBuf>, String> {
     if text.is_empty() { Ok(None) } else { path(text).map(Some) }
 }
 
+/// Where a store answers; a path would be taken for a bucket.
+fn endpoint(text: &str) -> Result<Option<String>, String> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let host =
+        text.strip_prefix("https://").or_else(|| text.strip_prefix("http://")).map(|host| host.trim_end_matches('/'));
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':' | '[' | ']');
+    match host {
+        Some(host) if !host.is_empty() && host.len() <= NODE_LEN_MAX && host.chars().all(plain) => {
+            Ok(Some(text.trim_end_matches('/').to_owned()))
+        }
+        _ => Err("no endpoint: write https://HOST or https://HOST:PORT, and keys in their own settings".to_owned()),
+    }
+}
+
+/// A word without spaces.
+fn word_or_none(text: &str, what: &str) -> Result<Option<String>, String> {
+    match text {
+        "" => Ok(None),
+        text if text.len() <= NODE_LEN_MAX && text.bytes().all(|octet| octet.is_ascii_graphic()) => {
+            Ok(Some(text.to_owned()))
+        }
+        text => Err(format!("\"{text}\" is no {what}: no spaces, at most {NODE_LEN_MAX} characters")),
+    }
+}
+
 /// A name that can stand in a search, a file name and a label without quotes.
 fn name(text: &str, what: &str) -> Result<String, String> {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
@@ -165,6 +209,7 @@ impl Settle<'_> {
             whole(bits, 0, 128).map(|bits| bits as u8)
         });
         let secret = self.text("log.privacy_secret_file", section.privacy_secret_file, "", file_or_none);
+        let remote = self.log_remote(section.remote);
         Some(Log {
             folder: folder?,
             keep_age: keep_age?,
@@ -173,7 +218,55 @@ impl Settle<'_> {
             privacy: privacy?,
             privacy_bits: (v4?, v6?),
             privacy_secret_file: secret?,
+            remote: remote?,
         })
+    }
+
+    fn log_remote(&mut self, section: file::LogRemote) -> Option<Option<LogRemote>> {
+        const URL: &str = "log.remote.url";
+        let s3_only = [&section.endpoint, &section.region, &section.access_key_id, &section.secret_access_key_file];
+        let s3_line = s3_only.iter().find_map(|written| self.line(written));
+        let (endpoint_line, id_line) = (self.line(&section.endpoint), self.line(&section.access_key_id));
+        let file_line = self.line(&section.secret_access_key_file);
+        let plain_line = self.line(&section.allow_http);
+        let place = self.text(URL, section.url, "", |text| match text {
+            "" => Ok(None),
+            text => store::Place::parse(text).map(Some),
+        });
+        let keep_local = self.text("log.remote.keep_local", section.keep_local, "1 day", values::duration);
+        let endpoint = self.text("log.remote.endpoint", section.endpoint, "", endpoint);
+        let region = self.text("log.remote.region", section.region, "", |text| word_or_none(text, "region"));
+        let id = self
+            .text("log.remote.access_key_id", section.access_key_id, "", |text| word_or_none(text, "name of a key"));
+        let secret = self.text("log.remote.secret_access_key_file", section.secret_access_key_file, "", file_or_none);
+        let plain = self.one("log.remote.allow_http", section.allow_http, false, |&plain| Ok(plain));
+        let (place, keep_local, endpoint, region) = (place?, keep_local?, endpoint?, region?);
+        let (id, secret, plain) = (id?, secret?, plain?);
+        if id.is_some() != secret.is_some() {
+            let message = "access_key_id and secret_access_key_file come together";
+            self.fault(id_line.or(file_line), "log.remote", message, None);
+        }
+        match &endpoint {
+            Some(endpoint) if endpoint.starts_with("http://") && !plain => {
+                let message = "events would travel in the clear: https://, or allow_http = true as well";
+                self.fault(endpoint_line, "log.remote.endpoint", message, None);
+            }
+            Some(endpoint) if endpoint.starts_with("http://") => {}
+            _ if plain => {
+                self.fault(plain_line, "log.remote.allow_http", "it is for an endpoint that is http://", None);
+            }
+            _ => {}
+        }
+        let Some(place) = place else {
+            if let Some(line) = s3_line {
+                self.fault(Some(line), "log.remote", "without url nothing of it is used", None);
+            }
+            return Some(None);
+        };
+        if matches!(place, store::Place::Folder(_)) && s3_line.is_some() {
+            self.fault(s3_line, "log.remote", "endpoint, region and keys are for s3://", None);
+        }
+        Some(Some(LogRemote { place, keep_local, endpoint, region, key: id.zip(secret) }))
     }
 
     pub(super) fn search(&mut self, section: file::Search) -> Option<SearchLimits> {

@@ -19,7 +19,7 @@ use wire::name::Folded;
 use wire::tsig::Algorithm;
 
 pub use authority::{cookie_secret, key_secret, privacy_secret};
-pub use keeping::{Log, NetworkPrivacy, Output, Privacy, SearchLimits, Tenant};
+pub use keeping::{Log, LogRemote, NetworkPrivacy, Output, Privacy, SearchLimits, Tenant};
 pub use settle::{about, read};
 
 /// Column at which `show` says where a value came from, for values that leave room.

@@ -447,3 +447,59 @@ fn a_secret_of_pseudonyms_is_hexadecimal() {
         assert!(privacy_secret(text).is_err(), "{text}");
     }
 }
+
+#[test]
+fn a_remote_store_is_read() {
+    let text = "[log.remote]\nurl = \"s3://logs/ns1\"\nkeep_local = \"3 days\"\nendpoint = \"https://minio.example:9000/\"\n\
+                region = \"eu-1\"\naccess_key_id = \"id\"\nsecret_access_key_file = \"/etc/nameward/s3.secret\"\n";
+    let config = read(text, Path::new("/state")).unwrap();
+    let remote = config.log.remote.as_ref().unwrap();
+    assert_eq!((remote.place.to_string(), remote.keep_local.as_secs()), ("s3://logs/ns1".to_owned(), 3 * 86_400));
+    assert_eq!(remote.endpoint.as_deref(), Some("https://minio.example:9000"));
+    assert_eq!(remote.key, Some(("id".to_owned(), "/etc/nameward/s3.secret".into())));
+    assert!(config.show("conf").contains("[log.remote]\nurl = \"s3://logs/ns1\""));
+    assert_eq!(read("", Path::new("/state")).unwrap().log.remote, None);
+    let folder = read("[log.remote]\nurl = \"file:///mnt/log\"\n", Path::new("/state")).unwrap().log.remote.unwrap();
+    assert_eq!((folder.keep_local.as_secs(), folder.key), (86_400, None));
+}
+
+#[test]
+fn mistakes_about_a_remote_store_are_named() {
+    let check = |lines: &str, expect: &str| {
+        assert_eq!(faults(&format!("[log.remote]\n{lines}")), expect, "{lines}");
+    };
+    check(
+        "url = \"https://logs.example\"\n",
+        "line 2: log.remote.url: \"https://logs.example\" is no place: write s3://BUCKET/PREFIX or file:///FOLDER",
+    );
+    check(
+        "url = \"s3://id:secret@logs\"\n",
+        "line 2: log.remote.url: no keys in the URL: they are log.remote.access_key_id and secret_access_key_file",
+    );
+    check(
+        "url = \"s3://logs\"\nendpoint = \"http://minio.example\"\n",
+        "line 3: log.remote.endpoint: events would travel in the clear: https://, or allow_http = true as well",
+    );
+    check(
+        "url = \"s3://logs\"\nallow_http = true\n",
+        "line 3: log.remote.allow_http: it is for an endpoint that is http://",
+    );
+    check(
+        "url = \"s3://logs\"\nendpoint = \"https://id:key@minio.example\"\n",
+        "line 3: log.remote.endpoint: no endpoint: write https://HOST or https://HOST:PORT, and keys in their own settings",
+    );
+    check(
+        "url = \"s3://logs\"\naccess_key_id = \"id\"\n",
+        "line 3: log.remote: access_key_id and secret_access_key_file come together",
+    );
+    check("region = \"eu-1\"\n", "line 2: log.remote: without url nothing of it is used");
+    check(
+        "url = \"file:///mnt/log\"\nregion = \"eu-1\"\n",
+        "line 3: log.remote: endpoint, region and keys are for s3://",
+    );
+    check(
+        "secret_access_key = \"x\"\n",
+        "line 2: unknown key \"secret_access_key\"; known here: url, keep_local, endpoint, region, access_key_id, \
+         secret_access_key_file, allow_http; did you mean \"secret_access_key_file\"?",
+    );
+}

@@ -240,7 +240,10 @@ impl Limits {
                 SearchError::Limit(self.all_searches())
             }
             DataFusionError::ResourcesExhausted(_) => SearchError::Limit(self.one_search()),
-            _ => SearchError::Engine(error),
+            _ => match store::remote_fault(&error) {
+                Some(text) => SearchError::Remote(text),
+                None => SearchError::Engine(error),
+            },
         }
     }
 }

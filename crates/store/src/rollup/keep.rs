@@ -22,7 +22,8 @@ impl Segmenter {
             any |= rollup.octets().is_ok() || rollup.bad.load(Ordering::Acquire);
         }
         let mut missing = segments.iter().rev().filter(|segment| segment.rollup.good().is_none());
-        let Some(segment) = missing.find(|segment| !self.is_passed_over(&segment.entry.file)) else { return any };
+        let next = missing.find(|segment| !self.is_passed_over(&segment.entry.file) && self.at_hand(segment));
+        let Some(segment) = next else { return any };
         match self.make_rollup(segment) {
             Ok(()) => {}
             Err(Fault::Wrong(reason)) => self.set_aside(segment, &reason),
@@ -47,6 +48,7 @@ impl Segmenter {
             place.current.store(None);
         }
         let rows = segment::read_rows(segment)?;
+        self.let_go(segment);
         let disk = self.shared.disk.clone();
         let made = try_write(&disk, &self.shared.folder, &segment.entry, &rows).map_err(Fault::Io)?;
         self.change(|manifest| {

@@ -173,7 +173,7 @@ fn size_and_crc(path: &Path) -> io::Result<(u64, u32)> {
 }
 
 /// All bytes of a segment, checked. What is decoded is then what was checked, whatever becomes of the file.
-fn checked(segment: &Segment) -> Result<Bytes, Fault> {
+pub(crate) fn checked(segment: &Segment) -> Result<Bytes, Fault> {
     let bytes = read_at_most(&segment.path, segment.entry.bytes)?;
     size_is(bytes.len() as u64, segment)?;
     if crc32fast::hash(&bytes) != segment.entry.crc {
@@ -254,6 +254,7 @@ pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), Faul
         crc,
         schema_version: footer.schema_version,
         rollup: None,
+        remote: false,
     };
     Ok((entry, footer.source))
 }

@@ -1,6 +1,7 @@
 //! Which segments to merge next. Plain arithmetic over the manifest's entries; time is an argument.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::manifest::Entry;
 use crate::segment::HOUR_MICROS;
@@ -12,6 +13,16 @@ const REORDERED_ROWS_MIN: u64 = 1 << 16;
 /// An hour or a day is merged this long after its end: late segments are then in.
 const MERGE_AFTER_MICROS: i64 = HOUR_MICROS / 4;
 const DAY_HOURS: i64 = 24;
+
+/// Whether a segment is as it will stay until its time is over, and older than what is kept here: then it may go to the
+/// remote store. Its day must be over, for a small one becomes one segment.
+pub(crate) fn is_settled(entry: &Entry, now_micros: i64, keep_local: Duration) -> bool {
+    let day_end = (entry.hour().div_euclid(DAY_HOURS).saturating_add(1)).saturating_mul(DAY_HOURS * HOUR_MICROS);
+    let keep_micros = i64::try_from(keep_local.as_micros()).unwrap_or(i64::MAX);
+    !entry.remote
+        && day_end.saturating_add(MERGE_AFTER_MICROS) < now_micros
+        && entry.time_max_micros < now_micros.saturating_sub(keep_micros)
+}
 
 /// Files that one segment is to replace, or none: first a day gone by that fits as a whole; then of an hour gone by what
 /// fits together; then a large segment that is still in the order of time, or one of an older schema.
@@ -117,6 +128,22 @@ mod tests {
         check(&[(1, MAX), (2, -MAX), (3, 10)], 4, &[0]);
         check(&[(1, -MAX)], 4, &[]);
         check(&[(4, MAX)], 4, &[]);
+    }
+
+    #[test]
+    fn a_segment_is_settled_when_its_day_is_over_and_it_is_old_enough() {
+        let settled = |hour: i64, now_hour: i64, keep_hours: u64| {
+            let entry = entry("0", hour * HOUR_MICROS, hour * HOUR_MICROS + 1);
+            let now = now_hour * HOUR_MICROS + HOUR_MICROS / 2;
+            is_settled(&entry, now, Duration::from_secs(keep_hours * 3_600))
+        };
+        assert!(!settled(1, 23, 1), "its day is not over");
+        assert!(settled(1, 24, 1));
+        assert!(!settled(23, 24, 2) && settled(23, 25, 2));
+        assert!(!settled(90_000, 24, 1), "an event of the future");
+        assert!(!settled(1, 90_000, u64::MAX / 3_600));
+        let there = Entry { remote: true, ..entry("0", 0, 0) };
+        assert!(!is_settled(&there, 90_000 * HOUR_MICROS, Duration::ZERO));
     }
 
     #[test]

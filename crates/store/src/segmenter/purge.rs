@@ -59,8 +59,11 @@ impl Segmenter {
         let wanted: HashSet<&str> = bounds.tenants.iter().map(|(tenant, _)| &**tenant).collect();
         let mut left = EXAMINED_AT_ONCE;
         let segments = Arc::clone(&self.shared.snapshot().segments);
-        for segment in segments.iter().filter(|segment| !self.passed_over.contains_key(&segment.entry.file)) {
+        for segment in segments.iter() {
             let entry = &segment.entry;
+            if self.is_passed_over(&entry.file) {
+                continue;
+            }
             let mut due = retention::straddles(entry, bounds.cutoff(now_micros));
             let may_hold = |keep: &Duration| retention::has_due(entry, entry.time_min_micros, now_micros, *keep);
             if !due && bounds.tenants.iter().any(|(_, keep)| may_hold(keep)) {
@@ -69,7 +72,14 @@ impl Segmenter {
                         return true;
                     }
                     left -= 1;
-                    match segment::oldest_of_tenants(segment, &wanted) {
+                    let examined = if entry.remote {
+                        // To the hour, which is what times are cut to.
+                        let Some(oldest) = segment.rollup.oldest_of_tenants(&wanted) else { continue };
+                        Ok(oldest)
+                    } else {
+                        segment::oldest_of_tenants(segment, &wanted)
+                    };
+                    match examined {
                         Ok(oldest) => drop(self.examined.oldest.insert(entry.file.clone(), oldest)),
                         Err(Fault::Wrong(reason)) => {
                             self.set_aside(segment, &reason);
@@ -87,7 +97,7 @@ impl Segmenter {
                     oldest.is_some_and(|&oldest| retention::has_due(entry, oldest, now_micros, *keep))
                 });
             }
-            if due {
+            if due && self.at_hand(segment) {
                 if let Err(error) = self.rewrite(segment, &bounds, now_micros) {
                     self.not_replaced(std::slice::from_ref(&entry.file), &error);
                 }

@@ -6,7 +6,7 @@ use super::*;
 use crate::segment::HOUR_MICROS;
 
 /// Opens and closes the log once per segment of 100 events, each at its hour. Hours of different days are not merged.
-fn segments_at(folder: &Path, hours: &[i64]) {
+pub(super) fn segments_at(folder: &Path, hours: &[i64]) {
     for (at, hour) in (0_u64..).zip(hours) {
         let (store, _) = Store::open(Settings { keep_age: None, ..settings(folder) }).unwrap();
         put(&store, (at * 100..at * 100 + 100).map(|number| event(number, hour * HOUR_MICROS + number as i64)));
@@ -14,7 +14,7 @@ fn segments_at(folder: &Path, hours: &[i64]) {
     }
 }
 
-fn this_hour() -> i64 {
+pub(super) fn this_hour() -> i64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     now.as_micros() as i64 / HOUR_MICROS
 }

@@ -5,6 +5,7 @@ mod disk;
 mod house;
 mod imports;
 mod privacy;
+mod remote;
 mod rollups;
 mod schema;
 mod searches;
