@@ -92,6 +92,7 @@ pub(crate) fn import(args: &ImportArgs, mut settings: store::Settings) -> anyhow
         settings.folder.clone_from(folder);
         // What is kept of the configured log says nothing of another.
         (settings.keep_age, settings.keep_bytes, settings.keep_tenants) = (None, None, Vec::new());
+        settings.remote = None;
     }
     let keep_age = settings.keep_age.and_then(|age| i64::try_from(age.as_micros()).ok());
     let folder = settings.folder.clone();

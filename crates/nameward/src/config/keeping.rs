@@ -225,7 +225,8 @@ impl Settle<'_> {
     fn log_remote(&mut self, section: file::LogRemote) -> Option<Option<LogRemote>> {
         const URL: &str = "log.remote.url";
         let s3_only = [&section.endpoint, &section.region, &section.access_key_id, &section.secret_access_key_file];
-        let s3_line = s3_only.iter().find_map(|written| self.line(written));
+        let said = |written: &&&file::Written<String>| written.as_ref().is_some_and(|text| !text.get_ref().is_empty());
+        let s3_line = s3_only.iter().filter(said).find_map(|written| self.line(written));
         let (endpoint_line, id_line) = (self.line(&section.endpoint), self.line(&section.access_key_id));
         let file_line = self.line(&section.secret_access_key_file);
         let plain_line = self.line(&section.allow_http);

@@ -44,6 +44,7 @@ fn settings(folder: &Path) -> Settings {
         sync_every: Duration::from_millis(200),
         admission: store::Admission::default(),
         keep_tenants: Vec::new(),
+        remote: None,
     }
 }
 
