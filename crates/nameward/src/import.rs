@@ -149,7 +149,7 @@ fn keep_file(store: &Store, path: &Path, options: &Options, from_micros: Option<
     let mut done = Done { name: path.display().to_string(), format: reader.format().name(), ..Done::default() };
     while let Some(record) = reader.next() {
         done.records += 1;
-        if done.records % SHOW_RECORDS == 0 {
+        if done.records.is_multiple_of(SHOW_RECORDS) {
             bar.set_position(reader.progress().done);
         }
         if record.number < begin {
@@ -236,7 +236,7 @@ fn tell(all: &[Done]) -> anyhow::Result<Ended> {
 
 /// What connections send to the one thread that keeps.
 enum Arrived {
-    Event(Result<Event, String>),
+    Event(Result<Box<Event>, String>),
     /// The operator wants an end.
     Stop,
 }
@@ -281,7 +281,7 @@ fn keep_arrivals(store: &Store, name: &str, node: &Arc<str>, arrived: &Receiver<
                 done.records += 1;
                 match event {
                     Ok(event) => {
-                        importer.offer(Event { node: Some(Arc::clone(node)), ..event })?;
+                        importer.offer(Event { node: Some(Arc::clone(node)), ..*event })?;
                         done.kept += 1;
                     }
                     Err(reason) => {
@@ -345,7 +345,7 @@ fn serve(mut stream: UnixStream, sender: &SyncSender<Arrived>) {
     let ended = converse(&mut stream, &mut tap, sender);
     tap.finish();
     while let Some(event) = tap.give() {
-        if sender.send(Arrived::Event(event)).is_err() {
+        if sender.send(Arrived::Event(event.map(Box::new))).is_err() {
             return;
         }
     }
@@ -378,7 +378,7 @@ fn converse(stream: &mut UnixStream, tap: &mut Tap, sender: &SyncSender<Arrived>
             }
         }
         while let Some(event) = tap.give() {
-            sender.send(Arrived::Event(event))?;
+            sender.send(Arrived::Event(event.map(Box::new)))?;
         }
     }
 }
