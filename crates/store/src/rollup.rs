@@ -15,6 +15,7 @@ mod keep;
 mod latency;
 mod lists;
 mod resident;
+mod values;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -359,6 +360,19 @@ pub fn divide(table: &dyn TableProvider, from: i64, to: i64) -> Option<Divided> 
 }
 
 impl Divided {
+    /// How many rollups there are to read.
+    #[must_use]
+    pub fn rolled(&self) -> usize {
+        self.rolled.len()
+    }
+
+    /// The rollups in the opposite order of `take`: a second thread that reads them so meets the first in the middle, and
+    /// what it has read is then at hand.
+    #[must_use]
+    pub fn from_the_end(&self) -> Vec<Arc<Rollup>> {
+        self.rolled.iter().rev().map(|(_, rollup)| Arc::clone(rollup)).collect()
+    }
+
     /// What is read of each rollup, and a table of everything else, to be searched in the same range; `None` when nothing
     /// else is in it. A rollup that cannot be read counts as everything else. Reads files: not for an async thread.
     #[must_use]

@@ -16,7 +16,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use arrow::array::{AsArray, RecordBatch, StringArray};
 use arrow::compute::interleave_record_batch;
-use arrow::datatypes::{TimestampMicrosecondType, UInt16Type, UInt64Type};
+use arrow::datatypes::{DataType, TimestampMicrosecondType, UInt16Type, UInt64Type};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::file::metadata::KeyValue;
@@ -42,6 +42,12 @@ pub(crate) const HOUR_MICROS: i64 = 3_600_000_000;
 const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
 /// Rows of a page: what a page-pruned scan reads at least.
 const PAGE_ROWS_MAX: usize = 20_000;
+/// Octets of a column's dictionary, from which on values are written as they are. Names come again, in all of a segment: the
+/// default of a mebibyte is full after a tenth of one. Beyond this more than half are different, and a dictionary saves nothing.
+const DICTIONARY_BYTES_MAX: usize = 16 << 20;
+/// zstd for segments of a WAL, which events wait for, and for all others, which are written once more in the background.
+const ZSTD_LEVEL: i32 = 1;
+const ZSTD_LEVEL_REWRITTEN: i32 = 3;
 /// Rows handed to the encoder at once.
 const CHUNK_ROWS: usize = 8_192;
 
@@ -277,8 +283,9 @@ fn properties(source: &Source) -> WriterProperties {
             .set_column_dictionary_enabled(ColumnPath::from(column), false)
             .set_column_encoding(ColumnPath::from(column), Encoding::DELTA_BINARY_PACKED)
     };
-    let builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(1).unwrap_or_default()))
+    let level = if matches!(source, Source::Wal(_)) { ZSTD_LEVEL } else { ZSTD_LEVEL_REWRITTEN };
+    let mut builder = WriterProperties::builder()
+        .set_compression(Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default()))
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
         .set_data_page_row_count_limit(PAGE_ROWS_MAX)
         .set_statistics_enabled(EnabledStatistics::Page)
@@ -287,6 +294,10 @@ fn properties(source: &Source) -> WriterProperties {
             key(KEY_SCHEMA, event::SCHEMA_VERSION.to_string()),
             key(KEY_SOURCE, source.text()),
         ]));
+    for field in event::schema().fields().iter().filter(|field| *field.data_type() == DataType::Utf8) {
+        let column = ColumnPath::from(field.name().as_str());
+        builder = builder.set_column_dictionary_page_size_limit(column, DICTIONARY_BYTES_MAX);
+    }
     delta(delta(builder, "time"), "seq").build()
 }
 

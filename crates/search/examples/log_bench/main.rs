@@ -1,45 +1,60 @@
-//! Fills a log with made-up queries, asks it what a dashboard asks, and says how long each took. `benches/log/run.py` puts
-//! the same questions to others over the same files.
+//! Fills a log with made-up queries, asks it what a dashboard asks, and says how long each took: one JSON object a line.
+//! `benches/log/run.py` runs all of it, and puts the same questions to others over the same files.
 //!
 //! ```text
-//! log_bench fill FOLDER EVENTS [SEED]    a day of that many queries, through the log's own sender
-//! log_bench ask FOLDER [ROUNDS]          the panel's questions, one JSON object a line
-//! log_bench open FOLDER                  how long opening takes, and what it costs
+//! log_bench fill FOLDER EVENTS [SEED]            a day of that many queries, through the log's own sender
+//! log_bench settle FOLDER                        merges all that house-keeping would merge in time
+//! log_bench ask FOLDER [ROUNDS]                  the panel's questions
+//! log_bench visible FOLDER [ROUNDS] [PER_S]      from the offer of an event to a search that finds it, beside others
+//! log_bench open FOLDER                          how long opening takes, and what it costs
+//! log_bench many FOLDER SEGMENTS EVENTS          so many segments of so many events, each of an hour of its own
+//! log_bench drop FOLDER                          what dropping segments of such a log costs
 //! ```
 
+mod ask;
 mod make;
+mod many;
+mod visible;
 
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use make::{DAY_MICROS, MORNING_MICROS, Maker, Numbers};
-use search::{Limits, Searcher, Window};
+use search::Limits;
 use store::{Settings, Store};
 
 type Failed = Box<dyn std::error::Error>;
 
 const LIMITS: Limits =
     Limits { memory_bytes: 4 << 30, search_bytes: 4 << 30, time: Duration::from_secs(600), concurrent: 2 };
+/// Rows of a segment, as the product has them.
+const SEGMENT_ROWS: usize = 1 << 20;
 /// Threads that make events.
 const MAKERS: u64 = 2;
+/// Events made to see what making one costs.
+const MADE_EVENTS: u64 = 1_000_000;
 
 fn main() -> Result<(), Failed> {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize, default: u64| words.get(at).map_or(Ok(default), |word| word.parse());
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["fill", folder, ..] => fill(Path::new(folder), number(2, 1_000_000)?, number(3, 1)?),
-        ["ask", folder, ..] => ask(Path::new(folder), number(2, 3)?),
-        ["open", folder] => open(Path::new(folder)).map(|store| store.close()),
-        _ => Err("say: fill FOLDER EVENTS [SEED] | ask FOLDER [ROUNDS] | open FOLDER".into()),
+        ["settle", folder] => settle(Path::new(folder)),
+        ["ask", folder, ..] => ask::ask(Path::new(folder), number(2, 3)?),
+        ["visible", folder, ..] => visible::visible(Path::new(folder), number(2, 200)?, number(3, 20_000)?),
+        ["open", folder] => open(Path::new(folder), SEGMENT_ROWS).map(|store| store.close()),
+        ["many", folder, ..] => many::many(Path::new(folder), number(2, 500)?, number(3, 45_000)?),
+        ["drop", folder] => many::drop_segments(Path::new(folder)),
+        _ => Err("say what to do: see the head of this file".into()),
     }
 }
 
-fn settings(folder: &Path) -> Settings {
+fn settings(folder: &Path, segment_rows: usize) -> Settings {
     Settings {
         folder: folder.to_owned(),
         keep_age: None,
         keep_bytes: None,
-        segment_rows: 1 << 20,
+        segment_rows,
         segment_age: Duration::from_secs(60),
         sync_every: Duration::from_millis(200),
         admission: store::Admission::default(),
@@ -48,25 +63,53 @@ fn settings(folder: &Path) -> Settings {
     }
 }
 
-fn open(folder: &Path) -> Result<Store, Failed> {
+fn open(folder: &Path, segment_rows: usize) -> Result<Store, Failed> {
     let start = Instant::now();
-    let (store, opened) = Store::open(settings(folder))?;
+    let (store, opened) = Store::open(settings(folder, segment_rows))?;
+    let (took, cpu) = (start.elapsed().as_secs_f64(), cpu_seconds());
     opened.notes.iter().for_each(|note| eprintln!("{note}"));
     let health = store.health();
-    eprintln!(
-        "opened in {:.3} s: {} events, {} segments, {:.2} bytes per event, peak memory {} MiB",
-        start.elapsed().as_secs_f64(),
+    println!(
+        "{{\"opened_s\": {took:.4}, \"cpu_s\": {cpu:.2}, \"events\": {}, \"segments\": {}, \"bytes_per_event\": {:.2}, \
+         \"manifest_bytes\": {}, \"peak_mib\": {}}}",
         health.rows,
         health.segments,
         health.bytes as f64 / health.rows.max(1) as f64,
+        std::fs::metadata(folder.join("manifest")).map_or(0, |manifest| manifest.len()),
         peak_mib(),
     );
     Ok(store)
 }
 
+/// Merges what can be merged, and says what the log comes to.
+fn settle(folder: &Path) -> Result<(), Failed> {
+    let store = open(folder, SEGMENT_ROWS)?;
+    let (start, before) = (Instant::now(), cpu_seconds());
+    let done = store.compact()?;
+    let (took, cpu, health) = (start.elapsed().as_secs_f64(), cpu_seconds() - before, store.health());
+    println!(
+        "{{\"merged\": {}, \"written\": {}, \"settle_s\": {took:.1}, \"cpu_s\": {cpu:.1}, \"events\": {}, \"segments\": {}, \
+         \"bytes_per_event\": {:.2}, \"segment_bytes_per_event\": {:.2}, \"peak_mib\": {}}}",
+        done.merged,
+        done.written,
+        health.rows,
+        health.segments,
+        health.bytes as f64 / health.rows.max(1) as f64,
+        store.status().compressed_bytes as f64 / health.rows.max(1) as f64,
+        peak_mib(),
+    );
+    store.close();
+    Ok(())
+}
+
 fn fill(folder: &Path, events: u64, seed: u64) -> Result<(), Failed> {
     let maker = Maker::new(seed);
-    let store = open(folder)?;
+    let before = cpu_seconds();
+    let mut numbers = Numbers(seed);
+    (0..MADE_EVENTS as i64).for_each(|at| drop(std::hint::black_box(maker.event(&mut numbers, at))));
+    let making_us = (cpu_seconds() - before) * 1e6 / MADE_EVENTS as f64;
+    let store = open(folder, SEGMENT_ROWS)?;
+    let before = cpu_seconds();
     let step = DAY_MICROS as f64 / events as f64;
     let start = Instant::now();
     let mut to_wal = Duration::ZERO;
@@ -101,68 +144,15 @@ fn fill(folder: &Path, events: u64, seed: u64) -> Result<(), Failed> {
     let (total, health) = (start.elapsed(), store.health());
     println!(
         "{{\"events\": {}, \"dropped\": {}, \"per_s_wal\": {:.0}, \"per_s_segments\": {:.0}, \"bytes_per_event\": {:.2}, \
-         \"cpu_us_per_event\": {:.2}, \"peak_mib\": {}}}",
+         \"cpu_us_per_event\": {:.2}, \"making_us\": {making_us:.2}, \"peak_mib\": {}}}",
         health.rows,
         health.dropped,
         events as f64 / to_wal.as_secs_f64(),
         events as f64 / total.as_secs_f64(),
         health.bytes as f64 / health.rows as f64,
-        cpu_seconds() * 1e6 / events as f64,
+        (cpu_seconds() - before) * 1e6 / events as f64,
         peak_mib(),
     );
-    Ok(())
-}
-
-fn ask(folder: &Path, rounds: u64) -> Result<(), Failed> {
-    let store = open(folder)?;
-    let searcher = Searcher::new(store.clone(), LIMITS);
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
-    let day = Window { from: MORNING_MICROS, to: MORNING_MICROS + DAY_MICROS };
-    let hour = Window { from: MORNING_MICROS + DAY_MICROS / 2, to: MORNING_MICROS + DAY_MICROS / 2 + DAY_MICROS / 24 };
-    let parse = |text: &str| search::parse(text).map_err(|faults| format!("{text}: {faults:?}"));
-    let every = parse("")?;
-    let (nxdomain, refused) = (parse("code:NXDOMAIN")?, parse("code:REFUSED")?);
-    let below = parse("domain:com.br")?;
-    let client = runtime.block_on(searcher.top(&every, hour, "client", 40))?;
-    let client = client.values.last().and_then(|value| value.value.clone()).ok_or("no clients")?;
-    let point = parse(&format!("client:{client} code:NXDOMAIN"))?;
-    let tenant = parse("tenant:tenant-017")?;
-    eprintln!("client {client}");
-    for round in 0..rounds {
-        let say = |name: &str, start: Instant, found: String| {
-            let millis = start.elapsed().as_secs_f64() * 1e3;
-            println!(
-                "{{\"name\": \"{name}\", \"round\": {round}, \"ms\": {millis:.2}, \"peak_mib\": {}, \"found\": \"{found}\"}}",
-                peak_mib()
-            );
-        };
-        let start = Instant::now();
-        let series = runtime.block_on(searcher.series(&every, day, "code", 1_440))?;
-        say("series_by_code", start, format!("{} lines", series.lines.len()));
-        let start = Instant::now();
-        let top = runtime.block_on(searcher.top(&nxdomain, day, "domain", 20))?;
-        say("top_nxdomain_names", start, format!("{:?}", top.values.first().map(|value| value.count)).replace('"', ""));
-        let start = Instant::now();
-        let top = runtime.block_on(searcher.top(&refused, day, "client", 20))?;
-        say("top_refused_clients", start, format!("{:?}", top.values.first().map(|value| value.count)));
-        let start = Instant::now();
-        let rows = runtime.block_on(searcher.rows(&below, day, None, 100))?;
-        say("suffix_newest_100", start, format!("{}", rows.len()));
-        let start = Instant::now();
-        let rows = runtime.block_on(searcher.rows(&point, hour, None, 100))?;
-        say("client_code_range", start, format!("{}", rows.len()));
-        let start = Instant::now();
-        let names = runtime.block_on(searcher.distinct(&every, day, "domain", Some("client"), 20))?;
-        say("names_per_client", start, format!("{:?}", names.values.first().map(|value| value.distinct)));
-        let start = Instant::now();
-        let names = runtime.block_on(searcher.distinct(&every, day, "domain", None, 1))?;
-        say("distinct_names", start, format!("{:?}", names.values.first().map(|value| value.distinct)));
-        let start = Instant::now();
-        let top = runtime.block_on(searcher.top(&tenant, hour, "domain", 20))?;
-        say("tenant_hour_top_names", start, format!("{:?}", top.values.first().map(|value| value.count)));
-    }
-    drop(searcher);
-    store.close();
     Ok(())
 }
 

@@ -10,6 +10,7 @@ mod tops;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use datafusion::catalog::TableProvider;
 use datafusion::error::DataFusionError;
@@ -295,7 +296,9 @@ impl Log {
             let cells = if hours { rollup.hours() } else { rollup.minutes() }?;
             Ok(sums.add(&cells))
         };
-        let Some((sums, rest)) = summed(divided, self.sums(search, axis, ids), add).await? else { return Ok(None) };
+        let want = move |rollup: &Rollup| if hours { rollup.hours() } else { rollup.minutes() }.map(drop);
+        let sums = self.sums(search, axis, ids);
+        let Some((sums, rest)) = summed(divided, sums, want, add).await? else { return Ok(None) };
         let mut all = sums.into_groups();
         if let Some(rest) = rest {
             for (keys, events) in self.over(rest).scanned(search, window, axis, ids).await? {
@@ -330,15 +333,29 @@ type Added = Result<bool, DataFusionError>;
 /// Sums, and a table of the rows that are not in them.
 type Summed<S> = (S, Option<Arc<dyn TableProvider>>);
 
-/// Adds rollups to sums, one after the other, on a thread that may wait for files. `None` when rollups cannot say what is
-/// asked. Dropped, it ends before the next rollup.
+/// Adds rollups to sums, one after the other, on a thread that may wait for files. Meanwhile another one reads the parts
+/// wanted from the other end: decoding them is most of the work. `None` when rollups cannot say what is asked. Dropped, both
+/// end before the next rollup.
 async fn summed<S: Send + 'static>(
     divided: Divided,
     sums: S,
+    want: impl Fn(&Rollup) -> Result<(), Damaged> + Send + 'static,
     add: impl Fn(&mut S, &Rollup) -> Result<Added, Damaged> + Send + 'static,
 ) -> Result<Option<Summed<S>>, SearchError> {
     let asked = Arc::new(());
     let asking = Arc::downgrade(&asked);
+    let left = Arc::new(AtomicUsize::new(divided.rolled()));
+    let (still_asking, still_left, others) = (asking.clone(), Arc::clone(&left), divided.from_the_end());
+    let reading = tokio::task::spawn_blocking(move || {
+        for (done, rollup) in others.iter().enumerate() {
+            // The last one left is being added.
+            if still_asking.strong_count() == 0 || done + 1 >= still_left.load(Ordering::Relaxed) {
+                break;
+            }
+            // One that cannot be read says so to who adds it up.
+            let _ = want(rollup);
+        }
+    });
     let adding = tokio::task::spawn_blocking(move || {
         let state = RefCell::new((sums, Ok(true)));
         let (_, rest) = divided.take(|rollup| {
@@ -346,13 +363,15 @@ async fn summed<S: Send + 'static>(
             if matches!(so_far, Ok(true)) && asking.strong_count() > 0 {
                 *so_far = add(sums, rollup)?;
             }
+            left.fetch_sub(1, Ordering::Relaxed);
             Ok(())
         });
+        left.store(0, Ordering::Relaxed);
         let (sums, so_far) = state.into_inner();
         so_far.map(|can| can.then_some((sums, rest)))
     });
     let added = adding.await;
-    drop(asked);
+    drop((asked, reading));
     Ok(added.map_err(|error| DataFusionError::Execution(format!("reading rollups broke off: {error}")))??)
 }
 

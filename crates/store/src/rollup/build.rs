@@ -1,25 +1,25 @@
 //! A rollup made from rows: one pass over them, in any order, and then over what is different in them.
 
+use std::cmp::Reverse;
 use std::hash::Hash;
 use std::sync::Arc;
 
 use arrow::array::{Array, AsArray, DictionaryArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type};
 
-use super::cells::Group;
+use super::cells::{Group, TENANTS_MAX};
 use super::distinct::Distinct;
 use super::hash::Counts;
 use super::latency;
 use super::lists::About;
+use super::values::Values;
 use super::{HOUR_MICROS, MINUTE_MICROS};
 
 /// Values of a list: one for so many events, between a least and a most.
 const EVENTS_PER_VALUE: u64 = 32;
 const VALUES_MIN: usize = 128;
 const VALUES_MAX: usize = 1_024;
-/// Tenants of one segment, so that a group packs into 64 bits.
-const TENANTS_MAX: usize = (1 << 23) - 1;
-/// The packed code of events without a reply.
+/// The code of events without a reply, in keys of latencies.
 const NO_CODE: u32 = 1 << 16;
 
 /// Columns of one batch.
@@ -104,12 +104,8 @@ impl Groups {
         let next = self.groups.len() as u32;
         let place = *self.places.entry(packed).or_insert(next);
         if place == next {
-            let code = (packed >> 24) as u32 & 0x1_ffff;
-            let code = (code != NO_CODE).then_some(code as u16);
-            let byte = |at: u32| (packed >> at) as u8;
-            let group =
-                Group { tenant: (packed >> 41) as u32, code, action: byte(16), outcome: byte(8), cache: byte(0) };
-            let pair = (code, group.action);
+            let group = Group::unpacked(packed);
+            let pair = (group.code, group.action);
             let known = self.pairs.iter().position(|known| *known == pair);
             let at = known.unwrap_or_else(|| {
                 self.pairs.push(pair);
@@ -123,9 +119,6 @@ impl Groups {
     }
 }
 
-/// A value, and the place of the pair of code and action it came with.
-type OfPair<V> = (V, u16);
-
 /// Counts all rows.
 ///
 /// # Errors
@@ -136,11 +129,14 @@ pub(super) fn build(batches: &[Arc<RecordBatch>]) -> Result<Contents<'_>, &'stat
     let mut groups = Groups::default();
     let mut minutes: Counts<(i64, u32)> = Counts::default();
     let mut latencies: Counts<(i64, u64)> = Counts::default();
-    let mut domains: Counts<OfPair<Option<&str>>, (u32, Option<&str>)> = Counts::default();
-    let mut clients: Counts<OfPair<[u8; 16]>> = Counts::default();
-    let mut qtypes: Counts<OfPair<u16>> = Counts::default();
+    let mut domains: Values<Option<&str>> = Values::default();
+    // Each at the place of its name.
+    let mut reg_domain_of: Vec<Option<&str>> = Vec::new();
+    let mut clients: Values<[u8; 16]> = Values::default();
+    let mut qtypes: Values<u16> = Values::default();
     let mut minute = i64::MIN;
     let mut last = (u64::MAX, 0);
+    let mut last_client = None;
     for batch in batches {
         let columns = Columns::of(batch).ok_or("its columns are not those of events")?;
         let mut tenants_here = Vec::with_capacity(columns.tenants.len());
@@ -157,12 +153,9 @@ pub(super) fn build(batches: &[Arc<RecordBatch>]) -> Result<Contents<'_>, &'stat
         }
         for row in 0..batch.num_rows() {
             let tenant = columns.tenant.key(row).and_then(|key| tenants_here.get(key)).copied().unwrap_or(0);
-            let code = if columns.code.is_valid(row) { columns.code.value(row).into() } else { NO_CODE };
-            let packed = u64::from(tenant) << 41
-                | u64::from(code) << 24
-                | u64::from(columns.action[row]) << 16
-                | u64::from(columns.outcome[row]) << 8
-                | u64::from(columns.cache[row]);
+            let code = columns.code.is_valid(row).then(|| columns.code.value(row));
+            let (action, outcome, cache) = (columns.action[row], columns.outcome[row], columns.cache[row]);
+            let packed = Group { tenant, code, action, outcome, cache }.packed();
             if packed != last.0 {
                 last = (packed, groups.place(packed));
             }
@@ -175,41 +168,51 @@ pub(super) fn build(batches: &[Arc<RecordBatch>]) -> Result<Contents<'_>, &'stat
             }
             *minutes.entry((minute, group)).or_default() += 1;
             let bucket = latency::bucket(columns.latency[row]);
-            *latencies.entry((minute, u64::from(code) << 16 | u64::from(bucket))).or_default() += 1;
+            *latencies
+                .entry((minute, u64::from(code.map_or(NO_CODE, u32::from)) << 16 | u64::from(bucket)))
+                .or_default() += 1;
             let domain = columns.domain.is_valid(row).then(|| columns.domain.value(row));
-            let of_domain = domains
-                .entry((domain, pair))
-                .or_insert_with(|| (0, columns.reg_domain.is_valid(row).then(|| columns.reg_domain.value(row))));
-            of_domain.0 += 1;
+            let of_domain = domains.place(domain);
+            if reg_domain_of.len() < domains.len() {
+                reg_domain_of.push(columns.reg_domain.is_valid(row).then(|| columns.reg_domain.value(row)));
+            }
+            domains.count(of_domain, pair, 1);
             let client: [u8; 16] = columns.client.value(row).try_into().map_err(|_| "a client is not an address")?;
-            *clients.entry((client, pair)).or_default() += 1;
-            *qtypes.entry((columns.qtype[row], pair)).or_default() += 1;
+            let of_client = match last_client {
+                Some((last, place)) if last == client => place,
+                _ => clients.place(client),
+            };
+            last_client = Some((client, of_client));
+            clients.count(of_client, pair, 1);
+            let of_qtype = qtypes.place(columns.qtype[row]);
+            qtypes.count(of_qtype, pair, 1);
         }
     }
-    let mut reg_domains: Counts<OfPair<Option<&str>>> = Counts::default();
-    for ((_, pair), (events, reg_domain)) in &domains {
-        *reg_domains.entry((*reg_domain, *pair)).or_default() += events;
+    let mut reg_domains: Values<Option<&str>> = Values::default();
+    let mut last_domain = None;
+    for (domain, pair, events) in domains.counted() {
+        let place = match last_domain {
+            Some((last, place)) if last == domain => place,
+            _ => reg_domains.place(reg_domain_of[domain as usize]),
+        };
+        last_domain = Some((domain, place));
+        reg_domains.count(place, pair, events);
     }
-    let plain = domains.iter().map(|((domain, pair), (events, _))| ((*domain, *pair), *events));
     let pairs = &groups.pairs;
-    let (domains, domain_set) = listed(plain, pairs);
-    let (reg_domains, reg_domain_set) = listed(reg_domains.into_iter(), pairs);
-    let (clients, client_set) = listed(clients.into_iter(), pairs);
-    let (qtypes, _) = listed(qtypes.into_iter(), pairs);
     let (hours, minutes) = stretches(minutes);
     Ok(Contents {
         tenants,
-        groups: groups.groups,
         hours,
         minutes,
         latencies: packed(latencies),
-        domains: Field { lists: domains, distinct: sketch(domain_set.iter().flatten().map(|name| name.as_bytes())) },
-        reg_domains: Field {
-            lists: reg_domains,
-            distinct: sketch(reg_domain_set.iter().flatten().map(|name| name.as_bytes())),
+        domains: Field { lists: listed(&domains, pairs), distinct: sketch_of_texts(&domains) },
+        reg_domains: Field { lists: listed(&reg_domains, pairs), distinct: sketch_of_texts(&reg_domains) },
+        clients: Field {
+            lists: listed(&clients, pairs),
+            distinct: sketch(clients.all().iter().map(<[u8; 16]>::as_slice)),
         },
-        clients: Field { lists: clients, distinct: sketch(client_set.iter().map(<[u8; 16]>::as_slice)) },
-        qtypes: Field { lists: qtypes, distinct: Distinct::default() },
+        qtypes: Field { lists: listed(&qtypes, pairs), distinct: Distinct::default() },
+        groups: groups.groups,
     })
 }
 
@@ -253,11 +256,12 @@ fn sketch<'a>(values: impl Iterator<Item = &'a [u8]>) -> Distinct {
     distinct
 }
 
-/// The lists over all events, by code and by action, from the counts by value and pair of these; and every value once.
-fn listed<V: Copy + Eq + Hash + Ord>(
-    counts: impl Iterator<Item = (OfPair<V>, u32)>,
-    pairs: &[(Option<u16>, u8)],
-) -> (Vec<Listed<V>>, Vec<V>) {
+fn sketch_of_texts(values: &Values<Option<&str>>) -> Distinct {
+    sketch(values.all().iter().flatten().map(|text| text.as_bytes()))
+}
+
+/// The lists over all events, by code and by action, from the counts by value and pair of these.
+fn listed<V: Copy + Eq + Hash + Ord>(counted: &Values<V>, pairs: &[(Option<u16>, u8)]) -> Vec<Listed<V>> {
     let mut abouts = vec![About::All];
     let mut place = |about: About| {
         abouts.iter().position(|known| *known == about).unwrap_or_else(|| {
@@ -267,47 +271,33 @@ fn listed<V: Copy + Eq + Hash + Ord>(
     };
     let places: Vec<[usize; 2]> =
         pairs.iter().map(|(code, action)| [place(About::Code(*code)), place(About::Action(*action))]).collect();
-    let mut values: Vec<V> = Vec::new();
-    let mut known: Counts<V> = Counts::default();
-    let mut counted: Vec<(u64, u32)> = counts
-        .map(|((value, pair), events)| {
-            let next = values.len() as u32;
-            let place = *known.entry(value).or_insert(next);
-            if place == next {
-                values.push(value);
-            }
-            (u64::from(place) << 16 | u64::from(pair), events)
-        })
-        .collect();
-    counted.sort_unstable();
+    // Events and the place of the value.
     let mut lists: Vec<Vec<(u32, u32)>> = vec![Vec::new(); abouts.len()];
-    for of_value in counted.chunk_by(|a, b| a.0 >> 16 == b.0 >> 16) {
-        let value = (of_value[0].0 >> 16) as u32;
-        for (key, events) in of_value {
-            let [code, action] = places[usize::from(*key as u16)];
-            for list in [0, code, action] {
-                match lists[list].last_mut() {
-                    Some((sum, last)) if *last == value => *sum += events,
-                    _ => lists[list].push((*events, value)),
-                }
+    for (value, pair, events) in counted.counted() {
+        let [code, action] = places[usize::from(pair)];
+        for list in [0, code, action] {
+            match lists[list].last_mut() {
+                Some((sum, last)) if *last == value => *sum += events,
+                _ => lists[list].push((events, value)),
             }
         }
     }
+    let values = counted.all();
     let mut finished = Vec::with_capacity(lists.len());
     for (about, mut list) in abouts.into_iter().zip(lists) {
         let events: u64 = list.iter().map(|(events, _)| u64::from(*events)).sum();
         let most = usize::try_from(events / EVENTS_PER_VALUE).unwrap_or(VALUES_MAX).clamp(VALUES_MIN, VALUES_MAX);
-        let order = |a: &(u32, u32), b: &(u32, u32)| {
-            b.0.cmp(&a.0).then_with(|| values[a.1 as usize].cmp(&values[b.1 as usize]))
-        };
         let mut left_out = 0;
         if list.len() > most {
-            left_out = list.select_nth_unstable_by(most, order).1.0;
+            // Of those with as many events as the first left out, the ones met first stay: which ones does not matter, and
+            // comparing hundreds of thousands of texts would.
+            let order = |(events, value): &(u32, u32)| (Reverse(*events), *value);
+            left_out = list.select_nth_unstable_by_key(most, order).1.0;
             list.truncate(most);
         }
-        list.sort_unstable_by(order);
+        list.sort_unstable_by(|a, b| b.0.cmp(&a.0).then_with(|| values[a.1 as usize].cmp(&values[b.1 as usize])));
         let values = list.into_iter().map(|(events, value)| (values[value as usize], events)).collect();
         finished.push(Listed { about, left_out, values });
     }
-    (finished, values)
+    finished
 }

@@ -2,6 +2,11 @@
 
 use std::sync::Arc;
 
+/// Tenants of one segment, so that a group packs into 64 bits.
+pub(super) const TENANTS_MAX: usize = (1 << 23) - 1;
+/// The packed code of events without a reply.
+const NO_CODE: u64 = 1 << 16;
+
 /// Values of the columns that rollups keep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Group {
@@ -15,6 +20,23 @@ pub struct Group {
     pub outcome: u8,
     /// Where the answer came from, by number.
     pub cache: u8,
+}
+
+impl Group {
+    pub(super) fn packed(&self) -> u64 {
+        u64::from(self.tenant) << 41
+            | self.code.map_or(NO_CODE, u64::from) << 24
+            | u64::from(self.action) << 16
+            | u64::from(self.outcome) << 8
+            | u64::from(self.cache)
+    }
+
+    pub(super) fn unpacked(packed: u64) -> Group {
+        let code = packed >> 24 & 0x1_ffff;
+        let byte = |at: u32| (packed >> at) as u8;
+        let code = (code != NO_CODE).then_some(code as u16);
+        Group { tenant: (packed >> 41) as u32, code, action: byte(16), outcome: byte(8), cache: byte(0) }
+    }
 }
 
 /// Events of one group in one stretch of time.

@@ -9,7 +9,9 @@ use arrow::array::{
     TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt64Builder,
 };
 use arrow::compute::concat_batches;
-use arrow::datatypes::{DataType, Field as Column, Schema, SchemaRef, TimeUnit, UInt8Type, UInt16Type, UInt64Type};
+use arrow::datatypes::{
+    DataType, Field as Column, Int32Type, Schema, SchemaRef, TimeUnit, UInt8Type, UInt16Type, UInt64Type,
+};
 use bytes::Bytes;
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
@@ -19,7 +21,7 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 
 use super::ByCode;
 use super::build::{Contents, Field};
-use super::cells::{Cell, Cells, Group};
+use super::cells::{Cell, Cells, Group, TENANTS_MAX};
 use super::distinct::Sketch;
 use super::hash::Counts;
 use super::latency::Latencies;
@@ -29,8 +31,6 @@ use super::lists::{About, EMPTY, List, Lists};
 pub(super) const VERSION: u32 = 1;
 const KEY_VERSION: &str = "nameward.rollup_version";
 const KEY_SEGMENT: &str = "nameward.segment";
-/// Rows read at once.
-const READ_ROWS: usize = 1 << 16;
 /// Most rows of a part that we read: a million minutes of a few groups, or a day of many.
 const PART_ROWS_MAX: i64 = 16 << 20;
 
@@ -92,6 +92,16 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         maybe("left_out", DataType::UInt64),
         maybe("sketch", DataType::Binary),
     ]))
+});
+
+/// The same as it is read: a tenant is the place of its word, so that rows are not compared by text.
+static READ_SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    let fields = SCHEMA.fields().iter().map(|field| match field.name().as_str() {
+        "tenant" => Arc::new(field.as_ref().clone().with_data_type(words.clone())),
+        _ => Arc::clone(field),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 });
 
 /// One row; what a part does not use is empty.
@@ -264,16 +274,17 @@ fn read(bytes: Bytes, part: Part, columns: &[&str]) -> Result<RecordBatch, Strin
     if said.and_then(|said| said.parse().ok()) != Some(VERSION) || metadata.num_row_groups() != Part::ALL.len() {
         return Err("it does not say that it is a rollup of a version we know".to_owned());
     }
-    if metadata.row_groups()[part as usize].num_rows() > PART_ROWS_MAX {
+    let rows = metadata.row_groups()[part as usize].num_rows();
+    if rows > PART_ROWS_MAX {
         return Err("it has too many rows".to_owned());
     }
-    let options = ArrowReaderOptions::new().with_schema(Arc::clone(&SCHEMA));
+    let options = ArrowReaderOptions::new().with_schema(Arc::clone(&READ_SCHEMA));
     let loaded = ArrowReaderMetadata::try_new(Arc::new(metadata), options).map_err(|error| text(&error))?;
     let mask = ProjectionMask::columns(loaded.parquet_schema(), columns.iter().copied());
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, loaded)
         .with_row_groups(vec![part as usize])
         .with_projection(mask)
-        .with_batch_size(READ_ROWS);
+        .with_batch_size(usize::try_from(rows).unwrap_or(0).max(1));
     let reader = builder.build().map_err(|error| text(&error))?;
     let batches = reader.collect::<Result<Vec<RecordBatch>, _>>().map_err(|error| text(&error))?;
     let schema = batches.first().ok_or("a part is empty")?.schema();
@@ -295,31 +306,38 @@ pub(super) fn cells(bytes: Bytes, part: Part) -> Result<Cells, String> {
     let wanted = ["start", "tenant", "code", "action", "outcome", "cache", "events"];
     let batch = read(bytes, part, &wanted)?;
     let start = column(&batch, "start")?.as_primitive::<arrow::datatypes::TimestampMicrosecondType>();
-    let tenant = column(&batch, "tenant")?.as_string::<i32>();
+    let tenant = column(&batch, "tenant")?.as_dictionary::<Int32Type>();
     let code = column(&batch, "code")?.as_primitive::<UInt16Type>();
     let byte = |name: &str| Ok::<_, String>(column(&batch, name)?.as_primitive::<UInt8Type>());
     let (action, outcome, cache) = (byte("action")?, byte("outcome")?, byte("cache")?);
     let mut cells = Cells { cells: Vec::with_capacity(batch.num_rows()), ..Cells::default() };
-    let mut tenants: Counts<&str> = Counts::default();
-    let mut groups: Counts<Group> = Counts::default();
-    for (row, events) in events(&batch)?.into_iter().enumerate() {
-        let mut of = 0;
-        if tenant.is_valid(row) {
-            let next = cells.tenants.len() as u32 + 1;
-            of = *tenants.entry(tenant.value(row)).or_insert(next);
-            if of == next {
-                cells.tenants.push(tenant.value(row).into());
+    // Of each word of the dictionary; one that is in it twice is one tenant.
+    let words = tenant.values().as_string_opt::<i32>().ok_or("tenants are no words")?;
+    let mut known: Counts<&str> = Counts::default();
+    let tenants: Vec<u32> = (0..words.len())
+        .map(|word| {
+            if words.is_null(word) {
+                return 0;
             }
-        }
-        let group = Group {
-            tenant: of,
-            code: code.is_valid(row).then(|| code.value(row)),
-            action: action.value(row),
-            outcome: outcome.value(row),
-            cache: cache.value(row),
-        };
+            let next = cells.tenants.len() as u32 + 1;
+            let place = *known.entry(words.value(word)).or_insert(next);
+            if place == next {
+                cells.tenants.push(words.value(word).into());
+            }
+            place
+        })
+        .collect();
+    if cells.tenants.len() > TENANTS_MAX {
+        return Err("it has too many tenants".to_owned());
+    }
+    let mut groups: Counts<u64> = Counts::default();
+    for (row, events) in events(&batch)?.into_iter().enumerate() {
+        let of = tenant.key(row).and_then(|word| tenants.get(word)).copied().unwrap_or(0);
+        let code = code.is_valid(row).then(|| code.value(row));
+        let group =
+            Group { tenant: of, code, action: action.value(row), outcome: outcome.value(row), cache: cache.value(row) };
         let next = cells.groups.len() as u32;
-        let place = *groups.entry(group).or_insert(next);
+        let place = *groups.entry(group.packed()).or_insert(next);
         if place == next {
             cells.groups.push(group);
         }

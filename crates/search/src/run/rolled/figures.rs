@@ -85,7 +85,12 @@ impl Log {
     ) -> Result<Option<Figures>, SearchError> {
         let Some(divided) = self.divided(window).filter(|_| search.is_empty()) else { return Ok(None) };
         let add = |sums: &mut Sums, rollup: &Rollup| sums.add_rollup(rollup).map(|()| Ok(true));
-        let Some((mut sums, rest)) = summed(divided, Sums::default(), add).await? else { return Ok(None) };
+        let want = |rollup: &Rollup| {
+            rollup.hours()?;
+            rollup.latencies()?;
+            rollup.sketches().map(drop)
+        };
+        let Some((mut sums, rest)) = summed(divided, Sums::default(), want, add).await? else { return Ok(None) };
         if let Some(rest) = rest {
             let number = |column: &str| cast(ident(column), DataType::UInt16);
             let latency = cast(ident("latency"), DataType::UInt32);
@@ -113,7 +118,10 @@ impl Log {
             distinct.merge(&rollup.sketches()?[place]);
             Ok(Ok(true))
         };
-        let Some((mut distinct, rest)) = summed(divided, Distinct::default(), add).await? else { return Ok(None) };
+        let want = |rollup: &Rollup| rollup.sketches().map(drop);
+        let Some((mut distinct, rest)) = summed(divided, Distinct::default(), want, add).await? else {
+            return Ok(None);
+        };
         if let Some(rest) = rest {
             let column = if id == Id::Client { ident("client") } else { cast(ident(id.column()), DataType::Utf8) };
             self.over(rest)

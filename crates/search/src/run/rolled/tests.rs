@@ -229,11 +229,16 @@ async fn rollups_are_added_up_no_longer_than_somebody_waits() {
     let log = Log::new(&SessionContext::new(), sample.store.table());
     let (meet, met) = std::sync::mpsc::sync_channel(1);
     let (go, going) = std::sync::mpsc::sync_channel::<()>(1);
-    let task = tokio::spawn(summed(log.divided(all).unwrap(), (), move |(), _| {
-        meet.send(()).unwrap();
-        let _ = going.recv();
-        Ok(Ok(true))
-    }));
+    let task = tokio::spawn(summed(
+        log.divided(all).unwrap(),
+        (),
+        |_| Ok(()),
+        move |(), _| {
+            meet.send(()).unwrap();
+            let _ = going.recv();
+            Ok(Ok(true))
+        },
+    ));
     met.recv().unwrap();
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());

@@ -197,7 +197,11 @@ impl Log {
             };
             Ok(add())
         };
-        let Some(((_, mut merged, sums), rest)) = summed(divided, start, add).await? else { return Ok(None) };
+        let want = move |rollup: &Rollup| {
+            rollup.lists(field)?;
+            rollup.hours().map(drop)
+        };
+        let Some(((_, mut merged, sums), rest)) = summed(divided, start, want, add).await? else { return Ok(None) };
         let mut total: u64 = sums.into_groups().values().sum();
         if let Some(rest) = rest {
             let rest = self.over(rest);

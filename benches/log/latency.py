@@ -1,0 +1,134 @@
+#!/usr/bin/env python3
+"""How long clients wait for answers while the log is idle, and while a heavy search reads all of it.
+
+    cargo build --release -p nameward -p search --bin nameward --example log_bench
+    python3 benches/log/latency.py --folder FOLDER
+
+FOLDER is a log as `benches/log/run.py` fills it. Its files are linked, not changed. One server, its zone of a thousand names,
+dnsperf at a fixed rate; rounds with the log idle and rounds with a search in a loop take turns. Needs dnsperf. At this rate a
+segment is sealed every half minute or so: each round has about one.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+
+SERVER = os.environ.get("NAMEWARD", "target/release/nameward")
+ROUNDS = 3
+SEARCHES = {
+    "regular expression over all names": ["domain:/x[0-9]+q.*z/", "--since", "2026-10-01", "--until", "2026-10-02", "--top", "domain"],
+    "SQL over all rows": ["--sql", "SELECT domain, count(*) n FROM events GROUP BY 1 ORDER BY n DESC LIMIT 5", "--since", "2026-10-01", "--until", "2026-10-02"],
+}
+
+
+def free_port(kind):
+    with socket.socket(socket.AF_INET, kind) as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def configuration(place, dns, web):
+    records = ['"@ 60 SOA ns1 host 1 3600 600 86400 60"', '"@ 60 NS ns1"', '"ns1 60 A 192.0.2.1"']
+    records += [f'"n{number} 60 A 192.0.2.2"' for number in range(1000)]
+    path = os.path.join(place, "nameward.toml")
+    with open(path, "w") as file:
+        file.write(f"""state = "{place}"
+[listen]
+dns = ["127.0.0.1:{dns}"]
+[log]
+folder = "{place}/log"
+keep_bytes = "0"
+keep_age = "0"
+[web]
+listen = "127.0.0.1:{web}"
+[[upstream]]
+servers = ["127.0.0.1:9"]
+[[zone]]
+name = "bench.example"
+records = [{", ".join(records)}]
+""")
+    return path
+
+
+def perf(dns, queries, rate, seconds):
+    """Waits of one run in microseconds, sorted; queries lost."""
+    words = ["dnsperf", "-s", "127.0.0.1", "-p", dns, "-d", queries, "-l", seconds, "-c", 16, "-Q", rate, "-e", "-v"]
+    done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=True)
+    waits = sorted(float(wait) * 1e6 for wait in re.findall(r"^> \S+ \S+ \S+ ([0-9.]+)$", done.stdout, re.MULTILINE))
+    lost = re.search(r"Queries lost:\s+(\d+)", done.stdout)
+    return waits, int(lost.group(1)) if lost else -1
+
+
+def main():
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--folder", required=True)
+    words.add_argument("--rate", type=int, default=40_000)
+    words.add_argument("--seconds", type=int, default=25)
+    words.add_argument("--rounds", type=int, default=ROUNDS)
+    said = words.parse_args()
+    beside = os.path.dirname(os.path.abspath(said.folder))
+    with tempfile.TemporaryDirectory(dir=beside) as place:
+        shutil.copytree(said.folder, os.path.join(place, "log"), copy_function=os.link)
+        # What is written in place must not be shared.
+        for name in ("manifest", "lock"):
+            os.remove(os.path.join(place, "log", name))
+            shutil.copy(os.path.join(said.folder, name), os.path.join(place, "log", name))
+        dns, web = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
+        config = configuration(place, dns, web)
+        queries = os.path.join(place, "queries.txt")
+        with open(queries, "w") as file:
+            file.writelines(f"n{number}.bench.example A\n" for number in range(1000))
+        server = subprocess.Popen([SERVER, "serve", "-c", config], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+        try:
+            time.sleep(5)
+            perf(dns, queries, said.rate, 5)
+            found = {}
+            for _ in range(said.rounds):
+                for name in ["idle", *SEARCHES]:
+                    done = threading.Event()
+                    taken = []
+
+                    def loop():
+                        while not done.is_set():
+                            start = time.perf_counter()
+                            word = [SERVER, "search", "-c", config, *SEARCHES[name]]
+                            asked = subprocess.run(word, capture_output=True, text=True)
+                            taken.append(time.perf_counter() - start)
+                            if asked.returncode != 0:
+                                sys.stderr.write(asked.stderr)
+                                return
+
+                    searching = threading.Thread(target=loop)
+                    if name != "idle":
+                        searching.start()
+                    waits, lost = perf(dns, queries, said.rate, said.seconds)
+                    done.set()
+                    if name != "idle":
+                        searching.join()
+                    part = lambda part: waits[min(int(len(waits) * part), len(waits) - 1)] if waits else 0.0
+                    one = {"log": name, "answers": len(waits), "lost": lost, "searches": len(taken)}
+                    one |= {"p50_us": part(0.5), "p99_us": part(0.99), "p999_us": part(0.999), "max_us": part(1.0)}
+                    print(json.dumps(one), flush=True)
+                    found.setdefault(name, []).append(one)
+            print("| log | p50, µs | p99, µs | p99.9, µs | lost | searches done |\n|---|---|---|---|---|---|")
+            for name, all_of in found.items():
+                middle = lambda key: sorted(one[key] for one in all_of)[len(all_of) // 2]
+                print(
+                    f"| {name} | {middle('p50_us'):.0f} | {middle('p99_us'):.0f} | {middle('p999_us'):.0f} "
+                    f"| {sum(one['lost'] for one in all_of)} | {sum(one['searches'] for one in all_of)} |"
+                )
+        finally:
+            server.terminate()
+            server.wait()
+
+
+if __name__ == "__main__":
+    main()
