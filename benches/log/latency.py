@@ -94,16 +94,22 @@ def main():
             for _ in range(said.rounds):
                 for name in ["idle", *SEARCHES]:
                     done = threading.Event()
-                    taken = []
+                    taken, failed = [], []
 
                     def loop():
                         while not done.is_set():
                             start = time.perf_counter()
                             word = [SERVER, "search", "-c", config, *SEARCHES[name]]
-                            asked = subprocess.run(word, capture_output=True, text=True)
-                            taken.append(time.perf_counter() - start)
-                            if asked.returncode != 0:
-                                sys.stderr.write(asked.stderr)
+                            asked = subprocess.Popen(word, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+                            while asked.poll() is None and not done.is_set():
+                                time.sleep(0.05)
+                            if asked.poll() is None:
+                                asked.terminate()
+                                asked.wait()
+                            elif asked.returncode == 0:
+                                taken.append(time.perf_counter() - start)
+                            else:
+                                failed.append(word)
                                 return
 
                     searching = threading.Thread(target=loop)
@@ -113,6 +119,8 @@ def main():
                     done.set()
                     if name != "idle":
                         searching.join()
+                    if failed:
+                        sys.exit(f"a search failed: {failed[0]}")
                     part = lambda part: waits[min(int(len(waits) * part), len(waits) - 1)] if waits else 0.0
                     one = {"log": name, "answers": len(waits), "lost": lost, "searches": len(taken)}
                     one |= {"p50_us": part(0.5), "p99_us": part(0.99), "p999_us": part(0.999), "max_us": part(1.0)}

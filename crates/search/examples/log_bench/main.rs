@@ -7,7 +7,7 @@
 //! log_bench ask FOLDER [ROUNDS]                  the panel's questions
 //! log_bench visible FOLDER [ROUNDS] [PER_S]      from the offer of an event to a search that finds it, beside others
 //! log_bench open FOLDER                          how long opening takes, and what it costs
-//! log_bench many FOLDER SEGMENTS EVENTS          so many segments of so many events, each of an hour of its own
+//! log_bench many FOLDER SEGMENTS EVENTS          so many segments of so many events, each of an hour to come
 //! log_bench drop FOLDER                          what dropping segments of such a log costs
 //! ```
 
@@ -31,6 +31,8 @@ const LIMITS: Limits =
 const SEGMENT_ROWS: usize = 1 << 20;
 /// Threads that make events.
 const MAKERS: u64 = 2;
+/// How long a maker rests that is far ahead. Turning instead would take the processor from the log.
+const FULL_NAP: Duration = Duration::from_millis(1);
 /// Events made to see what making one costs.
 const MADE_EVENTS: u64 = 1_000_000;
 
@@ -43,7 +45,7 @@ fn main() -> Result<(), Failed> {
         ["ask", folder, ..] => ask::ask(Path::new(folder), number(2, 3)?),
         ["visible", folder, ..] => visible::visible(Path::new(folder), number(2, 200)?, number(3, 20_000)?),
         ["open", folder] => open(Path::new(folder), SEGMENT_ROWS).map(|store| store.close()),
-        ["many", folder, ..] => many::many(Path::new(folder), number(2, 500)?, number(3, 45_000)?),
+        ["many", folder, ..] => many::many(Path::new(folder), number(2, 500)?, number(3, 5_000)?),
         ["drop", folder] => many::drop_segments(Path::new(folder)),
         _ => Err("say what to do: see the head of this file".into()),
     }
@@ -119,10 +121,11 @@ fn fill(folder: &Path, events: u64, seed: u64) -> Result<(), Failed> {
             let mut numbers = Numbers(seed ^ (part + 1));
             scope.spawn(move || {
                 for (sent, at) in (0_u64..).zip((part..events).step_by(MAKERS as usize)) {
-                    // A sender that is ahead waits, so that nothing is dropped.
-                    while sent % 256 == 0 && sent >= store.health().written / MAKERS + store::RING_EVENTS_MAX as u64 / 2
-                    {
-                        std::thread::yield_now();
+                    // A sender that is ahead waits, so that nothing is dropped: one is at most half a ring before the other,
+                    // and so no ring is ever full.
+                    let taken = || store.health().written + store.health().dropped;
+                    while sent % 256 == 0 && sent >= taken() / MAKERS + store::RING_EVENTS_MAX as u64 / 4 {
+                        std::thread::sleep(FULL_NAP);
                     }
                     sender.offer(maker.event(&mut numbers, MORNING_MICROS + (at as f64 * step) as i64));
                 }
@@ -161,6 +164,16 @@ fn peak_mib() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     peak.and_then(|peak| peak.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or(0) / 1024
+}
+
+/// Processor time of the threads there are now, in milliseconds.
+fn cpu_millis() -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten().flatten();
+    let nanos = threads.filter_map(|thread| {
+        let said = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        said.split_whitespace().next()?.parse::<u64>().ok()
+    });
+    nanos.sum::<u64>() as f64 / 1e6
 }
 
 /// Processor time of this process, user and system; ticks of 10 ms.

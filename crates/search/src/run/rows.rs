@@ -1,7 +1,10 @@
 //! Rows, newest first, by pages, and one row by its place.
 
+use arrow::array::AsArray;
+use arrow::datatypes::TimestampMicrosecondType;
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::{Expr, ident, lit};
+use datafusion::prelude::DataFrame;
 use event::Row;
 
 use super::job::Job;
@@ -64,8 +67,24 @@ impl Job {
 
     /// The first rows in order of time, or the last and newest first.
     pub(super) async fn sorted(&self, wanted: Expr, ascending: bool, limit: usize) -> Result<Vec<Row>, SearchError> {
-        let order = vec![ident("time").sort(ascending, false), ident("seq").sort(ascending, false)];
-        let frame = self.all()?.filter(wanted)?.sort(order)?.limit(0, Some(limit))?;
+        let order = || vec![ident("time").sort(ascending, false), ident("seq").sort(ascending, false)];
+        let first =
+            |frame: DataFrame| -> Result<DataFrame, DataFusionError> { frame.sort(order())?.limit(0, Some(limit)) };
+        // Where they are is found from few columns; the others are then read of a short time only. In segments that are not
+        // in the order of time nearly every match is among the first for a while, and would be read whole.
+        let places = self.all()?.filter(wanted.clone())?.select(vec![ident("time"), ident("seq")])?;
+        let (mut from, mut to) = (i64::MAX, i64::MIN);
+        for batch in first(places)?.collect().await? {
+            let times = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>();
+            for time in times.into_iter().flat_map(|times| times.values()) {
+                (from, to) = (from.min(*time), to.max(*time));
+            }
+        }
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let there = ident("time").between(compile::instant(from), compile::instant(to));
+        let frame = first(self.all()?.filter(there.and(wanted))?)?;
         let mut rows = Vec::new();
         for batch in frame.collect().await? {
             let read = event::rows(&batch).map_err(|error| DataFusionError::Execution(error.to_string()))?;
