@@ -57,7 +57,8 @@ pub(crate) fn recover(disk: &Disk, folder: &Path, remote: Option<&Remote>) -> Re
     let _ = fs::remove_dir_all(folder.join(remote::FETCHED));
     let files = segment_files(&segment_folder).map_err(|source| at(&segment_folder, source))?;
     let wals = wal_numbers(&wal_folder).map_err(|source| at(&wal_folder, source))?;
-    if let Some(remote) = remote.filter(|_| !had_manifest && !(files.is_empty() && wals.is_empty())) {
+    let was_used = !files.is_empty() || !wals.is_empty();
+    if let Some(remote) = remote.filter(|_| was_used && !had_manifest) {
         opened.notes.push(format!(
             "without the manifest, segments of this log at {} are not known, and none of them is deleted or searched; new ones \
              are not sent there before log.remote.url names another place",
