@@ -23,6 +23,8 @@ import time
 
 SERVER = os.environ.get("NAMEWARD", "target/release/nameward")
 ROUNDS = 3
+# What the command line ends with.
+FOUND, NOTHING_FOUND = 0, 3
 SEARCHES = {
     "regular expression over all names": ["domain:/x[0-9]+q.*z/", "--since", "2026-10-01", "--until", "2026-10-02", "--top", "domain"],
     "SQL over all rows": ["--sql", "SELECT domain, count(*) n FROM events GROUP BY 1 ORDER BY n DESC LIMIT 5", "--since", "2026-10-01", "--until", "2026-10-02"],
@@ -106,7 +108,7 @@ def main():
                             if asked.poll() is None:
                                 asked.terminate()
                                 asked.wait()
-                            elif asked.returncode == 0:
+                            elif asked.returncode in (FOUND, NOTHING_FOUND):
                                 taken.append(time.perf_counter() - start)
                             else:
                                 failed.append(word)
