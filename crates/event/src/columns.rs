@@ -88,8 +88,8 @@ pub fn schema_of(version: u32) -> Option<SchemaRef> {
     Some(Arc::new(Schema::new(fields)))
 }
 
-/// A batch of any version in the present schema: columns that came later are empty, `domain_rev` is made. `None` when its columns are those of
-/// no version.
+/// A batch of any version in the present schema: columns that came later are empty, `domain_rev` is made. `None` when its
+/// columns are those of no version.
 #[must_use]
 pub fn upgrade(batch: &RecordBatch) -> Option<RecordBatch> {
     let found = batch.schema();

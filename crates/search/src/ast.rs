@@ -167,13 +167,17 @@ impl Search {
         self
     }
 
-    /// The search without its top-level parts that are about one field only.
-    pub(crate) fn without(&self, id: Id) -> Search {
-        let parts = match &self.root {
-            Some(Node::And(nodes)) => nodes.as_slice(),
+    /// Its top-level parts, all of which must match.
+    pub(crate) fn parts(&self) -> &[Node] {
+        match &self.root {
+            Some(Node::And(nodes)) => nodes,
             Some(node) => std::slice::from_ref(node),
             None => &[],
-        };
-        Search { root: Node::and(parts.iter().filter(|node| !node.only_about(id)).cloned()) }
+        }
+    }
+
+    /// The search without its top-level parts that are about one field only.
+    pub(crate) fn without(&self, id: Id) -> Search {
+        Search { root: Node::and(self.parts().iter().filter(|node| !node.only_about(id)).cloned()) }
     }
 }

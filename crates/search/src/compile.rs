@@ -15,13 +15,30 @@ use crate::pattern::{Case, Pattern};
 use crate::run::Window;
 
 /// The rows of a window that match. Spans before now count from the end of the window.
+///
+/// Conditions are held against rows in this order, each against what the one before left: merged segments have the rows of a
+/// tenant and of a client together, so that what is said of these leaves few pages, and the time of all rows need not be read.
 pub(crate) fn filter(search: &Search, window: Window) -> Expr {
     let time = || ident("time");
     let inside = time().gt_eq(instant(window.from)).and(time().lt(instant(window.to)));
-    match &search.root {
-        Some(root) => inside.and(node(root, window.to)),
+    let inside = match owner(search, window.to) {
+        Some(owner) => owner.and(inside),
         None => inside,
-    }
+    };
+    let rest = search.parts().iter().filter(|part| !is_about_owner(part));
+    let rest: Vec<Expr> = rest.map(|part| node(part, window.to)).collect();
+    if rest.is_empty() { inside } else { inside.and(joined(rest, Operator::And, true)) }
+}
+
+/// What a search says of whose query it was: its top-level parts about tenant or client. `None` when it says nothing of it.
+pub(crate) fn owner(search: &Search, now: i64) -> Option<Expr> {
+    let parts = search.parts().iter().filter(|part| is_about_owner(part));
+    let parts: Vec<Expr> = parts.map(|part| node(part, now)).collect();
+    (!parts.is_empty()).then(|| joined(parts, Operator::And, true))
+}
+
+fn is_about_owner(part: &Node) -> bool {
+    matches!(part, Node::Term(Id::Client | Id::Tenant, _))
 }
 
 /// An instant as the `time` column has it.
@@ -111,15 +128,8 @@ impl NameTree {
     }
 }
 
-/// Rows of older schemas have no reversed name; theirs is made while searching. Two conditions rather than one, so that
-/// segments are ruled out by the first, and the second is held against what it leaves only.
 fn in_trees(trees: &[NameTree]) -> Expr {
-    let stored = || ident("domain_rev");
-    let any = |reversed: &dyn Fn() -> Expr| {
-        joined(trees.iter().map(|tree| tree.holds(reversed())).collect(), Operator::Or, false)
-    };
-    let made = any(&functions::reversed_name);
-    stored().is_null().or(any(&stored)).and(stored().is_not_null().or(made))
+    joined(trees.iter().map(|tree| tree.holds(ident("domain_rev"))).collect(), Operator::Or, false)
 }
 
 /// The field holds a number of these ranges, both ends included.

@@ -37,12 +37,7 @@ pub(crate) fn answer_within(nets: Vec<Net>) -> Expr {
 
 /// The last label of the name asked.
 pub(crate) fn top_level() -> Expr {
-    ScalarUDF::from(OfName::new(Part::TopLevel)).call(vec![ident("domain")])
-}
-
-/// The name asked from the root down, made from the name itself.
-pub(crate) fn reversed_name() -> Expr {
-    ScalarUDF::from(OfName::new(Part::Reversed)).call(vec![ident("domain")])
+    ScalarUDF::from(TopLevel { signature: Signature::any(1, Volatility::Immutable) }).call(vec![ident("domain")])
 }
 
 fn call(among: Among, column: &str) -> Expr {
@@ -138,31 +133,14 @@ fn any_item(array: &ArrayRef, hits: impl Fn(&ArrayRef) -> Option<Vec<bool>>) -> 
     Ok((0..lists.len()).map(row).collect())
 }
 
-/// What is made of the name asked.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Part {
-    TopLevel,
-    Reversed,
-}
-
 #[derive(Debug, PartialEq, Eq, Hash)]
-struct OfName {
-    part: Part,
+struct TopLevel {
     signature: Signature,
 }
 
-impl OfName {
-    fn new(part: Part) -> OfName {
-        OfName { part, signature: Signature::any(1, Volatility::Immutable) }
-    }
-}
-
-impl ScalarUDFImpl for OfName {
+impl ScalarUDFImpl for TopLevel {
     fn name(&self) -> &str {
-        match self.part {
-            Part::TopLevel => "top_level",
-            Part::Reversed => "reversed_name",
-        }
+        "top_level"
     }
 
     fn signature(&self) -> &Signature {
@@ -176,10 +154,7 @@ impl ScalarUDFImpl for OfName {
     fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let array = plain_text(&only_argument(&arguments)?)?;
         let Some(names) = array.as_string_opt::<i32>() else { return exec_err!("domain is not text") };
-        let made: StringArray = match self.part {
-            Part::TopLevel => names.iter().map(|name| name.and_then(crate::names::top_level)).collect(),
-            Part::Reversed => names.iter().map(|name| name.map(event::reversed_domain)).collect(),
-        };
+        let made: StringArray = names.iter().map(|name| name.and_then(crate::names::top_level)).collect();
         Ok(ColumnarValue::Array(Arc::new(made)))
     }
 }

@@ -10,6 +10,8 @@ mod figures;
 mod group;
 mod job;
 mod matrix;
+#[cfg(test)]
+mod pruning_tests;
 mod quantiles;
 mod rolled;
 mod rows;

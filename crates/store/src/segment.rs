@@ -38,10 +38,19 @@ pub(crate) const EXTENSION: &str = "parquet";
 /// Microseconds of an hour: the unit of partitions and retention.
 pub(crate) const HOUR_MICROS: i64 = 3_600_000_000;
 
-/// Rows of a row group: one per segment in the ordinary case.
-const ROW_GROUP_ROWS_MAX: usize = 1 << 20;
+/// Rows of a row group: one per segment of a WAL in the ordinary case. Others are read by tenant and client, a few rows here and
+/// there, and with each row group go its dictionaries of names: shorter ones are read sooner, and make the segment larger (a
+/// twentieth, here).
+const GROUP_ROWS_MAX: usize = 1 << 20;
+const GROUP_ROWS_REWRITTEN: usize = 1 << 18;
 /// Rows of a page: what a page-pruned scan reads at least.
 const PAGE_ROWS_MAX: usize = 20_000;
+const PAGE_ROWS_REWRITTEN: usize = 4_096;
+/// Columns of which each page says what it spans: those by which pages are ruled out. In the others nearly every page spans what
+/// the row group does, and a footer that says so takes room in memory.
+const PAGE_COLUMNS: &[&str] = &["time", "client", "tenant", "code", "outcome", "action"];
+/// How often the filter of a row group's clients may name one that is not there: a byte and a half for each client.
+const CLIENT_BLOOM_FPP: f64 = 0.01;
 /// Octets of a column's dictionary, from which on values are written as they are. Names come again, in all of a segment: the
 /// default of a mebibyte is full after a tenth of one. Beyond this more than half are different, and a dictionary saves nothing.
 const DICTIONARY_BYTES_MAX: usize = 16 << 20;
@@ -54,6 +63,10 @@ const CHUNK_ROWS: usize = 8_192;
 /// Keys of what a segment says about itself.
 const KEY_SCHEMA: &str = "nameward.schema_version";
 const KEY_SOURCE: &str = "nameward.source";
+/// Tenants in the order of rows, each with its number of rows, as JSON.
+const KEY_TENANTS: &str = "nameward.tenants";
+/// Most tenants that are listed: with more the list is longer than what it saves.
+const TENANTS_LISTED_MAX: usize = 10_000;
 
 /// Where the rows of a segment came from. Decides at start what a file is that the manifest does not name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -230,7 +243,7 @@ fn encode(
     let output = Output { disk, file: disk.create(temp)?, bytes: 0, crc: crc32fast::Hasher::new() };
     // One write per mebibyte or so, not one per page.
     let output = io::BufWriter::with_capacity(1 << 20, output);
-    let mut writer = ArrowWriter::try_new(output, event::schema(), Some(properties(source)))?;
+    let mut writer = ArrowWriter::try_new(output, event::schema(), Some(properties(source, order)))?;
     let inputs: Vec<&RecordBatch> = batches.iter().map(AsRef::as_ref).collect();
     let mut picks = Vec::with_capacity(CHUNK_ROWS);
     let mut memory_bytes = 0;
@@ -274,31 +287,54 @@ impl Write for Output<'_> {
     }
 }
 
-fn properties(source: &Source) -> WriterProperties {
+fn properties(source: &Source, order: &Order) -> WriterProperties {
     let key = |key: &str, value: String| KeyValue { key: key.to_owned(), value: Some(value) };
-    // Time and number go up from row to row, or from one event of a client to the next, so their differences are small; a
-    // dictionary of them is as large as they are.
-    let delta = |builder: parquet::file::properties::WriterPropertiesBuilder, column: &str| {
-        builder
-            .set_column_dictionary_enabled(ColumnPath::from(column), false)
-            .set_column_encoding(ColumnPath::from(column), Encoding::DELTA_BINARY_PACKED)
+    let mut keys = vec![key(KEY_SCHEMA, event::SCHEMA_VERSION.to_string()), key(KEY_SOURCE, source.text())];
+    if order.by_client
+        && order.tenants.len() <= TENANTS_LISTED_MAX
+        && let Ok(tenants) = serde_json::to_string(&order.tenants)
+    {
+        keys.push(key(KEY_TENANTS, tenants));
+    }
+    let (level, group, page) = match order.by_client {
+        true => (ZSTD_LEVEL_REWRITTEN, GROUP_ROWS_REWRITTEN, PAGE_ROWS_REWRITTEN),
+        false => (ZSTD_LEVEL, GROUP_ROWS_MAX, PAGE_ROWS_MAX),
     };
-    let level = if matches!(source, Source::Wal(_)) { ZSTD_LEVEL } else { ZSTD_LEVEL_REWRITTEN };
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default()))
-        .set_max_row_group_row_count(Some(ROW_GROUP_ROWS_MAX))
-        .set_data_page_row_count_limit(PAGE_ROWS_MAX)
-        .set_statistics_enabled(EnabledStatistics::Page)
+        .set_max_row_group_row_count(Some(group))
+        .set_data_page_row_count_limit(page)
+        .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by("nameward".to_owned())
-        .set_key_value_metadata(Some(vec![
-            key(KEY_SCHEMA, event::SCHEMA_VERSION.to_string()),
-            key(KEY_SOURCE, source.text()),
-        ]));
+        .set_key_value_metadata(Some(keys));
+    if order.by_client {
+        // Of several tenants each may have clients from the same networks, so that row groups and pages all span them.
+        builder = builder.set_column_bloom_filter_fpp(ColumnPath::from("client"), CLIENT_BLOOM_FPP);
+    }
+    for column in PAGE_COLUMNS {
+        builder = builder.set_column_statistics_enabled(ColumnPath::from(*column), EnabledStatistics::Page);
+    }
     for field in event::schema().fields().iter().filter(|field| *field.data_type() == DataType::Utf8) {
         let column = ColumnPath::from(field.name().as_str());
         builder = builder.set_column_dictionary_page_size_limit(column, DICTIONARY_BYTES_MAX);
     }
-    delta(delta(builder, "time"), "seq").build()
+    // Time and number go up from row to row, or from one event of a client to the next, so their differences are small; a
+    // dictionary of them is as large as they are.
+    for column in ["time", "seq"].map(ColumnPath::from) {
+        builder = builder
+            .set_column_dictionary_enabled(column.clone(), false)
+            .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);
+    }
+    builder.build()
+}
+
+/// Tenants in the order of rows with the number of rows of each, as the segment of so many rows says it. `None` when it does not,
+/// or says what cannot be.
+pub(crate) fn tenants_listed(keys: Option<&Vec<KeyValue>>, rows: u64) -> Option<Vec<(Option<String>, usize)>> {
+    let listed = keys?.iter().find(|it| it.key == KEY_TENANTS)?.value.as_ref()?;
+    let tenants: Vec<(Option<String>, usize)> = serde_json::from_str(listed).ok()?;
+    let sum = tenants.iter().try_fold(0, |sum: usize, (_, rows)| sum.checked_add(*rows))?;
+    (sum as u64 == rows && tenants.len() <= TENANTS_LISTED_MAX).then_some(tenants)
 }
 
 /// Folder of a segment whose first event is at this time.

@@ -2,6 +2,10 @@
 //!
 //! Knows time ranges, because segments have them; every other condition is DataFusion's to push down and prune by.
 
+mod older;
+mod reader;
+mod tenants;
+
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,7 +16,7 @@ use datafusion::common::stats::Precision;
 use datafusion::common::{ColumnStatistics, DataFusionError, Result, ScalarValue, Statistics};
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::memory::MemorySourceConfig;
-use datafusion::datasource::physical_plan::parquet::CachedParquetFileReaderFactory;
+use datafusion::datasource::physical_plan::parquet::ParquetRowSelection;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::{TableType, object_store::ObjectStoreUrl};
@@ -25,6 +29,8 @@ use object_store::path::Path;
 use crate::live::Contents;
 use crate::remote::SAYS;
 use crate::segment::Segment;
+use reader::Readers;
+use tenants::Tenants;
 
 /// Live batches one partition reads at least: fewer are not worth a task.
 const LIVE_BATCHES_PER_PARTITION: usize = 16;
@@ -80,18 +86,12 @@ impl TableProvider for Events {
         let segments: Vec<&Arc<Segment>> =
             self.snapshot.segments.iter().rev().filter(|segment| span.meets(segment)).collect();
         let live = self.live(state, projection)?;
-        if segments.is_empty() {
-            return Ok(live);
-        }
         let (there, here): (Vec<_>, Vec<_>) = segments.into_iter().partition(|segment| segment.entry.remote);
         let mut parts = Vec::with_capacity(3);
-        if !self.snapshot.live.is_empty() {
-            parts.push(live);
-        }
         if !here.is_empty() {
             let files = state.runtime_env().object_store(ObjectStoreUrl::local_filesystem())?;
             let place = (ObjectStoreUrl::local_filesystem(), files, &on_disk as &Locate<'_>);
-            parts.push(sealed(state, place, &here, projection, limit)?);
+            parts.extend(sealed(state, place, &here, (filters, projection, limit)).await?);
         }
         if let Some(segment) = there.first() {
             let remote = self.snapshot.remote.as_ref().ok_or_else(|| unset(segment))?;
@@ -99,7 +99,10 @@ impl TableProvider for Events {
             // The engine looks for it when the plan runs.
             state.runtime_env().register_object_store(url.as_ref(), Arc::clone(&files));
             let locate = |segment: &Segment| Ok(remote.location(&segment.entry.file));
-            parts.push(sealed(state, (url, files, &locate), &there, projection, limit)?);
+            parts.extend(sealed(state, (url, files, &locate), &there, (filters, projection, limit)).await?);
+        }
+        if parts.is_empty() || !self.snapshot.live.is_empty() {
+            parts.insert(0, live);
         }
         match parts.pop() {
             Some(only) if parts.is_empty() => Ok(only),
@@ -134,30 +137,46 @@ fn unset(segment: &Segment) -> DataFusionError {
     DataFusionError::Execution(format!("{SAYS}is not set (log.remote.url), and segments/{file} is in one"))
 }
 
-/// A scan of the segments of one place.
-fn sealed(
+/// A scan of the segments of one place; `None` when no row of theirs can match.
+async fn sealed(
     state: &dyn Session,
     (url, files, locate): (ObjectStoreUrl, Arc<dyn ObjectStore>, &Locate<'_>),
     segments: &[&Arc<Segment>],
-    projection: Option<&Vec<usize>>,
-    limit: Option<usize>,
-) -> Result<Arc<dyn ExecutionPlan>> {
-    let footers = state.runtime_env().cache_manager.get_file_metadata_cache();
+    (filters, projection, limit): (&[Expr], Option<&Vec<usize>>, Option<usize>),
+) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+    let readers = Readers::new(files, state.runtime_env().cache_manager.get_file_metadata_cache());
+    let tenants = Tenants::of(state, filters)?;
+    let (mut files, mut read) = (Vec::with_capacity(segments.len()), Vec::with_capacity(segments.len()));
+    for segment in segments {
+        let mut file = file(segment, locate(segment)?)?;
+        if let Some(tenants) = tenants.as_ref().filter(|_| segment.entry.by_client) {
+            let footer = readers.footer(&file).await?;
+            match tenants.rows(&footer, segment.entry.rows)? {
+                Some(rows) if !rows.selects_any() => continue,
+                Some(rows) => file = file.with_extension(ParquetRowSelection::new(rows)),
+                None => {}
+            }
+        }
+        files.push(file);
+        read.push(*segment);
+    }
+    if files.is_empty() {
+        return Ok(None);
+    }
     let source = ParquetSource::new(event::schema())
         .with_pushdown_filters(true)
-        .with_parquet_file_reader_factory(Arc::new(CachedParquetFileReaderFactory::new(files, footers)));
-    let files: Vec<PartitionedFile> =
-        segments.iter().map(|segment| file(segment, locate(segment)?)).collect::<Result<_>>()?;
+        .with_parquet_file_reader_factory(Arc::new(readers));
     // Runs, not every nth: idle partitions take files from one queue, which must stay newest first.
     let size = files.len().div_ceil(state.config().target_partitions().max(1)).max(1);
     let groups = files.chunks(size).map(|run| FileGroup::new(run.to_vec())).collect();
     let config = FileScanConfigBuilder::new(url, Arc::new(source))
         .with_file_groups(groups)
-        .with_statistics(statistics(segments))
+        .with_statistics(statistics(&read))
+        .with_expr_adapter(Some(Arc::new(older::Columns)))
         .with_projection_indices(projection.cloned())?
         .with_limit(limit)
         .build();
-    Ok(DataSourceExec::from_data_source(config))
+    Ok(Some(DataSourceExec::from_data_source(config)))
 }
 
 fn file(segment: &Arc<Segment>, location: Path) -> Result<PartitionedFile> {
@@ -165,7 +184,7 @@ fn file(segment: &Arc<Segment>, location: Path) -> Result<PartitionedFile> {
     file.object_meta.location = location;
     // The extension is for nobody to read: while a plan or a running scan holds the file, its segment is not removed.
     let file = file.with_statistics(Arc::new(statistics(&[segment]))).with_extension(Arc::clone(segment));
-    // Not the copy of the schema in the file: see `segment::load`. Columns that came after its version are read as empty.
+    // Not the copy of the schema in the file: see `segment::load`.
     let version = segment.entry.schema_version;
     let schema = event::schema_of(version)
         .ok_or_else(|| DataFusionError::Execution(format!("schema version {version} is not known")))?;

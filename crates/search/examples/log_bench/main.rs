@@ -4,7 +4,7 @@
 //! ```text
 //! log_bench fill FOLDER EVENTS [SEED]            a day of that many queries, through the log's own sender
 //! log_bench settle FOLDER                        merges all that house-keeping would merge in time
-//! log_bench ask FOLDER [ROUNDS]                  the panel's questions
+//! log_bench ask FOLDER [ROUNDS] [NAME]           the panel's questions, or one of them
 //! log_bench visible FOLDER [ROUNDS] [PER_S]      from the offer of an event to a search that finds it, beside others
 //! log_bench open FOLDER                          how long opening takes, and what it costs
 //! log_bench many FOLDER SEGMENTS EVENTS          so many segments of so many events, each of an hour to come
@@ -17,6 +17,7 @@ mod many;
 mod visible;
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use make::{DAY_MICROS, MORNING_MICROS, Maker, Numbers};
@@ -31,6 +32,8 @@ const LIMITS: Limits =
 const SEGMENT_ROWS: usize = 1 << 20;
 /// Threads that make events.
 const MAKERS: u64 = 2;
+/// Events a maker makes before it looks whether it is ahead.
+const PACE_EVENTS: u64 = 256;
 /// How long a maker rests that is far ahead. Turning instead would take the processor from the log.
 const FULL_NAP: Duration = Duration::from_millis(1);
 /// Events made to see what making one costs.
@@ -42,7 +45,7 @@ fn main() -> Result<(), Failed> {
     match words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         ["fill", folder, ..] => fill(Path::new(folder), number(2, 1_000_000)?, number(3, 1)?),
         ["settle", folder] => settle(Path::new(folder)),
-        ["ask", folder, ..] => ask::ask(Path::new(folder), number(2, 3)?),
+        ["ask", folder, ..] => ask::ask(Path::new(folder), number(2, 3)?, words.get(3).map(String::as_str)),
         ["visible", folder, ..] => visible::visible(Path::new(folder), number(2, 200)?, number(3, 20_000)?),
         ["open", folder] => open(Path::new(folder), SEGMENT_ROWS).map(|store| store.close()),
         ["many", folder, ..] => many::many(Path::new(folder), number(2, 500)?, number(3, 5_000)?),
@@ -115,17 +118,21 @@ fn fill(folder: &Path, events: u64, seed: u64) -> Result<(), Failed> {
     let step = DAY_MICROS as f64 / events as f64;
     let start = Instant::now();
     let mut to_wal = Duration::ZERO;
+    let offered = AtomicU64::new(0);
     std::thread::scope(|scope| {
         for part in 0..MAKERS {
             let (store, maker, mut sender) = (&store, &maker, store.sender());
             let mut numbers = Numbers(seed ^ (part + 1));
+            let offered = &offered;
             scope.spawn(move || {
-                for (sent, at) in (0_u64..).zip((part..events).step_by(MAKERS as usize)) {
-                    // A sender that is ahead waits, so that nothing is dropped: one is at most half a ring before the other,
-                    // and so no ring is ever full.
-                    let taken = || store.health().written + store.health().dropped;
-                    while sent % 256 == 0 && sent >= taken() / MAKERS + store::RING_EVENTS_MAX as u64 / 4 {
-                        std::thread::sleep(FULL_NAP);
+                for (turn, at) in (part..events).step_by(MAKERS as usize).enumerate() {
+                    // Who is ahead waits, so that nothing is dropped: all that is on its way fits half of one ring.
+                    if turn as u64 % PACE_EVENTS == 0 {
+                        let ahead = offered.fetch_add(PACE_EVENTS, Ordering::Relaxed) + PACE_EVENTS;
+                        let taken = || store.health().written + store.health().dropped;
+                        while ahead > taken() + store::RING_EVENTS_MAX as u64 / 2 {
+                            std::thread::sleep(FULL_NAP);
+                        }
                     }
                     sender.offer(maker.event(&mut numbers, MORNING_MICROS + (at as f64 * step) as i64));
                 }

@@ -61,8 +61,9 @@ impl Job {
                 true => Window { from: time(near), to: time(far) },
                 false => Window { from: time(1 - far), to: time(1 - near) },
             };
-            let wanted = compile::filter(&Search::default(), window).and(which.clone()).and(beyond.clone());
-            rows.extend(self.sorted(wanted, later, limit - rows.len()).await?);
+            let inside = compile::filter(&Search::default(), window);
+            let wanted = which.clone().and(inside).and(beyond.clone());
+            rows.extend(self.sorted(wanted, Some(which.clone()), later, limit - rows.len()).await?);
             (near, width) = (far, width.saturating_mul(STEP_GROWTH));
         }
         Ok(rows)

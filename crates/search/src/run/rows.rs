@@ -1,10 +1,9 @@
 //! Rows, newest first, by pages, and one row by its place.
 
 use arrow::array::AsArray;
-use arrow::datatypes::TimestampMicrosecondType;
+use arrow::datatypes::{TimestampMicrosecondType, UInt64Type};
 use datafusion::error::DataFusionError;
-use datafusion::logical_expr::{Expr, ident, lit};
-use datafusion::prelude::DataFrame;
+use datafusion::logical_expr::{Expr, SortExpr, ident, lit};
 use event::Row;
 
 use super::job::Job;
@@ -14,8 +13,8 @@ use crate::compile;
 
 /// Newest rows are looked for in slices of the window: each this many times as wide as the one before.
 const SLICE_GROWTH: i64 = 4;
-/// Slices of one window; the first is 1/85 of it.
-const SLICES: u32 = 4;
+/// Slices of one window; the first is 1/1365 of it.
+const SLICES: u32 = 6;
 /// Narrower windows are one slice, microseconds.
 const SLICED_MIN_MICROS: i64 = 600_000_000;
 
@@ -34,18 +33,24 @@ impl Searcher {
         let search = search.clone().at(window.to);
         self.run("rows", search.to_string(), move |job| async move {
             let limit = limit.min(ROWS_MAX);
-            let mut rows = Vec::new();
-            for slice in slices(window, after) {
-                if rows.len() >= limit {
+            let owner = compile::owner(&search, window.to);
+            let slices = match owner {
+                // Where the rows of one client are together, a slice of time is not sooner found than all of them.
+                Some(_) => vec![window],
+                None => slices(window, after),
+            };
+            let mut places = Places::default();
+            for slice in slices {
+                if places.numbers.len() >= limit {
                     break;
                 }
                 let mut wanted = compile::filter(&search, slice);
                 if let Some(after) = after {
                     wanted = wanted.and(older(after));
                 }
-                rows.extend(job.sorted(wanted, false, limit - rows.len()).await?);
+                job.find(&mut places, wanted, false, limit).await?;
             }
-            Ok(rows)
+            job.read(&places, owner, false).await
         })
         .await
     }
@@ -62,36 +67,74 @@ impl Searcher {
 impl Job {
     pub(super) async fn row(&self, at: Cursor) -> Result<Option<Row>, SearchError> {
         let here = ident("time").eq(compile::instant(at.time_micros)).and(ident("seq").eq(lit(at.seq)));
-        Ok(self.sorted(here, false, 1).await?.pop())
+        Ok(self.sorted(here, None, false, 1).await?.pop())
     }
 
-    /// The first rows in order of time, or the last and newest first.
-    pub(super) async fn sorted(&self, wanted: Expr, ascending: bool, limit: usize) -> Result<Vec<Row>, SearchError> {
-        let order = || vec![ident("time").sort(ascending, false), ident("seq").sort(ascending, false)];
-        let first =
-            |frame: DataFrame| -> Result<DataFrame, DataFusionError> { frame.sort(order())?.limit(0, Some(limit)) };
-        // Where they are is found from few columns; the others are then read of a short time only. In segments that are not
-        // in the order of time nearly every match is among the first for a while, and would be read whole.
-        let places = self.all()?.filter(wanted.clone())?.select(vec![ident("time"), ident("seq")])?;
-        let (mut from, mut to) = (i64::MAX, i64::MIN);
-        for batch in first(places)?.collect().await? {
+    /// The first rows in order of time, or the last and newest first. `owner`: what is said of tenant or client in `wanted`.
+    pub(super) async fn sorted(
+        &self,
+        wanted: Expr,
+        owner: Option<Expr>,
+        ascending: bool,
+        limit: usize,
+    ) -> Result<Vec<Row>, SearchError> {
+        let mut places = Places::default();
+        self.find(&mut places, wanted, ascending, limit).await?;
+        self.read(&places, owner, ascending).await
+    }
+
+    /// Finds where rows are, from few columns, until there are `limit` of them. In segments that are not in the order of time
+    /// nearly every match is among the first for a while, and would be read whole.
+    async fn find(&self, places: &mut Places, wanted: Expr, ascending: bool, limit: usize) -> Result<(), SearchError> {
+        let missing = limit.saturating_sub(places.numbers.len());
+        let all = self.all()?.filter(wanted)?.select(vec![ident("time"), ident("seq")])?;
+        for batch in all.sort(in_time(ascending))?.limit(0, Some(missing))?.collect().await? {
             let times = batch.column(0).as_primitive_opt::<TimestampMicrosecondType>();
             for time in times.into_iter().flat_map(|times| times.values()) {
-                (from, to) = (from.min(*time), to.max(*time));
+                (places.from, places.to) = (places.from.min(*time), places.to.max(*time));
             }
+            let numbers = batch.column(1).as_primitive_opt::<UInt64Type>();
+            places.numbers.extend(numbers.into_iter().flat_map(|numbers| numbers.values()));
         }
-        if from > to {
+        Ok(())
+    }
+
+    /// The rows at these places, all columns of them.
+    async fn read(&self, places: &Places, owner: Option<Expr>, ascending: bool) -> Result<Vec<Row>, SearchError> {
+        if places.numbers.is_empty() {
             return Ok(Vec::new());
         }
-        let there = ident("time").between(compile::instant(from), compile::instant(to));
-        let frame = first(self.all()?.filter(there.and(wanted))?)?;
-        let mut rows = Vec::new();
+        let there = ident("time").between(compile::instant(places.from), compile::instant(places.to));
+        let there = match owner {
+            Some(owner) => owner.and(there),
+            None => there,
+        };
+        let these = ident("seq").in_list(places.numbers.iter().map(|seq| lit(*seq)).collect(), false);
+        let frame = self.all()?.filter(there.and(these))?.sort(in_time(ascending))?;
+        let mut rows = Vec::with_capacity(places.numbers.len());
         for batch in frame.collect().await? {
             let read = event::rows(&batch).map_err(|error| DataFusionError::Execution(error.to_string()))?;
             rows.extend(read);
         }
         Ok(rows)
     }
+}
+
+/// Where rows are: their numbers, and the time from the first to the last.
+struct Places {
+    from: i64,
+    to: i64,
+    numbers: Vec<u64>,
+}
+
+impl Default for Places {
+    fn default() -> Places {
+        Places { from: i64::MAX, to: i64::MIN, numbers: Vec::new() }
+    }
+}
+
+fn in_time(ascending: bool) -> Vec<SortExpr> {
+    vec![ident("time").sort(ascending, false), ident("seq").sort(ascending, false)]
 }
 
 /// Parts of the window from its end, or from the cursor, to its start: the newest rows are most often in the first.

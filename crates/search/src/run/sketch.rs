@@ -124,8 +124,13 @@ impl<C: Cell> Cells<C> {
             }
             Some(by) => {
                 let groups = hashes(by, &mut room.groups)?;
+                // Merged segments have the events of a client one after the other.
+                let (mut last, mut place) = (None, 0);
                 for row in (0..rows).filter(|row| !empty || values.is_valid(*row)) {
-                    let place = self.place(groups[row], || key(by, row))?;
+                    if last != Some(groups[row]) {
+                        place = self.place(groups[row], || key(by, row))?;
+                        last = Some(groups[row]);
+                    }
                     bytes += self.cells[place].1.add(values_of.at(row));
                 }
             }

@@ -18,6 +18,8 @@ pub(super) struct Order {
     pub(super) seq_max: u64,
     pub(super) imported_max: u64,
     pub(super) by_client: bool,
+    /// In the order of the rows, when that is the order of tenants: each tenant and its number of rows.
+    pub(super) tenants: Tenants,
 }
 
 impl Order {
@@ -40,8 +42,8 @@ impl Order {
         let middle = all_times.len() / 2;
         let time_mid_micros = *all_times.select_nth_unstable(middle).1;
         drop(all_times);
-        let rows = if by_client { rows_by_client(batches)? } else { rows_by_time(batches)? };
-        Ok(Order { rows, time_min_micros, time_max_micros, time_mid_micros, seq_max, imported_max, by_client })
+        let (rows, tenants) = if by_client { rows_by_client(batches)? } else { (rows_by_time(batches)?, Vec::new()) };
+        Ok(Order { rows, time_min_micros, time_max_micros, time_mid_micros, seq_max, imported_max, by_client, tenants })
     }
 }
 
@@ -56,7 +58,10 @@ fn rows_by_time(batches: &[Arc<RecordBatch>]) -> io::Result<Vec<(u32, u32)>> {
     Ok(rows.into_iter().map(|(.., batch, row)| (batch, row)).collect())
 }
 
-fn rows_by_client(batches: &[Arc<RecordBatch>]) -> io::Result<Vec<(u32, u32)>> {
+/// The rows of each tenant, in the order of rows.
+type Tenants = Vec<(Option<String>, usize)>;
+
+fn rows_by_client(batches: &[Arc<RecordBatch>]) -> io::Result<(Vec<(u32, u32)>, Tenants)> {
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, "not a batch of events");
     let mut ranks: BTreeMap<&str, u32> = BTreeMap::new();
     for batch in batches {
@@ -78,5 +83,8 @@ fn rows_by_client(batches: &[Arc<RecordBatch>]) -> io::Result<Vec<(u32, u32)>> {
         }
     }
     rows.sort_unstable();
-    Ok(rows.into_iter().map(|(.., batch, row)| (batch, row)).collect())
+    let names: Vec<Option<&str>> = std::iter::once(None).chain(ranks.into_keys().map(Some)).collect();
+    let runs = rows.chunk_by(|(a, ..), (b, ..)| a == b);
+    let tenants = runs.map(|run| (names[run[0].0 as usize].map(str::to_owned), run.len())).collect();
+    Ok((rows.into_iter().map(|(.., batch, row)| (batch, row)).collect(), tenants))
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::manifest::Entry;
 use crate::segment::HOUR_MICROS;
 
-/// Rows a merged segment has at most: one row group, and what fits in memory next to everything else.
+/// Rows a merged segment has at most: what fits in memory next to everything else.
 pub(super) const MERGED_ROWS_MAX: u64 = 1 << 20;
 /// Rows from which a segment is worth a change of order by itself.
 const REORDERED_ROWS_MIN: u64 = 1 << 16;
