@@ -23,6 +23,7 @@ use datafusion::datasource::{TableType, object_store::ObjectStoreUrl};
 use datafusion::logical_expr::{BinaryExpr, Expr, Operator, TableProviderFilterPushDown};
 use datafusion::physical_plan::ExecutionPlan;
 use datafusion::physical_plan::union::UnionExec;
+use futures::future::try_join_all;
 use object_store::ObjectStore;
 use object_store::path::Path;
 
@@ -34,6 +35,9 @@ use tenants::Tenants;
 
 /// Live batches one partition reads at least: fewer are not worth a task.
 const LIVE_BATCHES_PER_PARTITION: usize = 16;
+
+/// Footers a search waits for together: each may be a request to a remote store, once.
+const FOOTERS_AT_ONCE: usize = 16;
 
 /// One snapshot as a table.
 pub(crate) struct Events {
@@ -147,18 +151,14 @@ async fn sealed(
     let readers = Readers::new(files, state.runtime_env().cache_manager.get_file_metadata_cache());
     let tenants = Tenants::of(state, filters)?;
     let (mut files, mut read) = (Vec::with_capacity(segments.len()), Vec::with_capacity(segments.len()));
-    for segment in segments {
-        let mut file = file(segment, locate(segment)?)?;
-        if let Some(tenants) = tenants.as_ref().filter(|_| segment.entry.by_client) {
-            let footer = readers.footer(&file).await?;
-            match tenants.rows(&footer, segment.entry.rows)? {
-                Some(rows) if !rows.selects_any() => continue,
-                Some(rows) => file = file.with_extension(ParquetRowSelection::new(rows)),
-                None => {}
+    for few in segments.chunks(FOOTERS_AT_ONCE) {
+        let picked = try_join_all(few.iter().map(|segment| picked(&readers, tenants.as_ref(), segment, locate)));
+        for (segment, file) in few.iter().zip(picked.await?) {
+            if let Some(file) = file {
+                files.push(file);
+                read.push(*segment);
             }
         }
-        files.push(file);
-        read.push(*segment);
     }
     if files.is_empty() {
         return Ok(None);
@@ -177,6 +177,23 @@ async fn sealed(
         .with_limit(limit)
         .build();
     Ok(Some(DataSourceExec::from_data_source(config)))
+}
+
+/// What is to be read of a segment; `None` for nothing.
+async fn picked(
+    readers: &Readers,
+    tenants: Option<&Tenants>,
+    segment: &Arc<Segment>,
+    locate: &Locate<'_>,
+) -> Result<Option<PartitionedFile>> {
+    let file = file(segment, locate(segment)?)?;
+    let Some(tenants) = tenants.filter(|_| segment.entry.by_client) else { return Ok(Some(file)) };
+    let footer = readers.footer(&file).await?;
+    Ok(match tenants.rows(&footer, segment.entry.rows)? {
+        Some(rows) if !rows.selects_any() => None,
+        Some(rows) => Some(file.with_extension(ParquetRowSelection::new(rows))),
+        None => Some(file),
+    })
 }
 
 fn file(segment: &Arc<Segment>, location: Path) -> Result<PartitionedFile> {

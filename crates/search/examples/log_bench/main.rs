@@ -127,7 +127,7 @@ fn fill(folder: &Path, events: u64, seed: u64) -> Result<(), Failed> {
             scope.spawn(move || {
                 for (turn, at) in (part..events).step_by(MAKERS as usize).enumerate() {
                     // Who is ahead waits, so that nothing is dropped: all that is on its way fits half of one ring.
-                    if turn as u64 % PACE_EVENTS == 0 {
+                    if (turn as u64).is_multiple_of(PACE_EVENTS) {
                         let ahead = offered.fetch_add(PACE_EVENTS, Ordering::Relaxed) + PACE_EVENTS;
                         let taken = || store.health().written + store.health().dropped;
                         while ahead > taken() + store::RING_EVENTS_MAX as u64 / 2 {
