@@ -34,10 +34,12 @@ impl Searcher {
         self.run("rows", search.to_string(), move |job| async move {
             let limit = limit.min(ROWS_MAX);
             let owner = compile::owner(&search, window.to);
+            let to = after.map_or(window.to, |after| window.to.min(after.time_micros.saturating_add(1)));
+            let window = Window { from: window.from, to };
             let slices = match owner {
                 // Where the rows of one client are together, a slice of time is not sooner found than all of them.
                 Some(_) => vec![window],
-                None => slices(window, after),
+                None => slices(window),
             };
             let mut places = Places::default();
             for slice in slices {
@@ -137,9 +139,9 @@ fn in_time(ascending: bool) -> Vec<SortExpr> {
     vec![ident("time").sort(ascending, false), ident("seq").sort(ascending, false)]
 }
 
-/// Parts of the window from its end, or from the cursor, to its start: the newest rows are most often in the first.
-fn slices(window: Window, after: Option<Cursor>) -> Vec<Window> {
-    let mut to = after.map_or(window.to, |after| window.to.min(after.time_micros.saturating_add(1)));
+/// Parts of the window from its end to its start: the newest rows are most often in the first.
+fn slices(window: Window) -> Vec<Window> {
+    let mut to = window.to;
     let whole = to.saturating_sub(window.from);
     let mut slices = Vec::new();
     if whole >= SLICED_MIN_MICROS {
