@@ -177,6 +177,15 @@ secret_access_key_file = "{secret}"
         report.remote.unwrap()
     }
 
+    /// A figure of `/metrics`.
+    fn figure(&self, name: &str) -> f64 {
+        let (address, token) = self.house.api().unwrap();
+        let asked = ureq::get(format!("http://{address}/metrics")).header("Authorization", format!("Bearer {token}"));
+        let page = asked.call().unwrap().body_mut().read_to_string().unwrap();
+        let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {name}: {page}")).parse().unwrap()
+    }
+
     fn close(self) {
         self.house.close(&self.runtime);
     }
@@ -195,6 +204,17 @@ fn old_segments_live_on_an_s3_server() {
     assert!(keys.iter().all(|key| key.starts_with("site/ns1/")), "{keys:?}");
     let remote = stage.remote();
     assert_eq!((remote.rows, remote.url.as_deref(), remote.fault), (20, Some("s3://logs/site/ns1"), None));
+
+    for (name, expect) in [
+        ("nameward_log_writing", 1.0),
+        ("nameward_log_rows", 30.0),
+        ("nameward_log_remote_up", 1.0),
+        ("nameward_log_remote_rows", 20.0),
+        ("nameward_log_remote_segments", 2.0),
+        ("nameward_log_remote_waiting_segments", 0.0),
+    ] {
+        assert_eq!(stage.figure(name), expect, "{name}");
+    }
 
     let rows = ["search", "domain:n3.example", "--since", "7d", "--json"];
     assert_eq!(stage.told(&rows, 0).lines().count(), 3);

@@ -30,6 +30,14 @@ pub(crate) fn filter(search: &Search, window: Window) -> Expr {
     if rest.is_empty() { inside } else { inside.and(joined(rest, Operator::And, true)) }
 }
 
+/// What a search says of rows that are in its window: the same without the time. `None` when it says nothing.
+pub(crate) fn filter_inside(search: &Search, window: Window) -> Option<Expr> {
+    let owner = owner(search, window.to);
+    let rest = search.parts().iter().filter(|part| !is_about_owner(part));
+    let parts: Vec<Expr> = owner.into_iter().chain(rest.map(|part| node(part, window.to))).collect();
+    (!parts.is_empty()).then(|| joined(parts, Operator::And, true))
+}
+
 /// What a search says of whose query it was: its top-level parts about tenant or client. `None` when it says nothing of it.
 pub(crate) fn owner(search: &Search, now: i64) -> Option<Expr> {
     let parts = search.parts().iter().filter(|part| is_about_owner(part));

@@ -22,6 +22,8 @@ mod stream;
 mod tally;
 mod top;
 pub(crate) mod view;
+#[cfg(test)]
+mod words_tests;
 
 use std::sync::Arc;
 

@@ -73,6 +73,7 @@ pub use sender::{RING_EVENTS_MAX, Sender};
 pub use settings::Settings;
 pub use snapshot::Snapshot;
 pub use status::{Compacted, ImportStatus, Purge, RemoteStatus, Schema, Status};
+pub use table::{Inside, inside};
 pub use verify::{Finding, FindingKind, Report, verify};
 pub use wal::{Replay, replay_bytes};
 

@@ -40,7 +40,7 @@ pub(crate) const HOUR_MICROS: i64 = 3_600_000_000;
 
 /// Rows of a row group: one per segment of a WAL in the ordinary case. Others are read by tenant and client, a few rows here and
 /// there, and with each row group go its dictionaries of names: shorter ones are read sooner, and make the segment larger (a
-/// twentieth, here).
+/// fifteenth, here).
 const GROUP_ROWS_MAX: usize = 1 << 20;
 const GROUP_ROWS_REWRITTEN: usize = 1 << 18;
 /// Rows of a page: what a page-pruned scan reads at least.
@@ -318,9 +318,9 @@ fn properties(source: &Source, order: &Order) -> WriterProperties {
         let column = ColumnPath::from(field.name().as_str());
         builder = builder.set_column_dictionary_page_size_limit(column, DICTIONARY_BYTES_MAX);
     }
-    // Time and number go up from row to row, or from one event of a client to the next, so their differences are small; a
-    // dictionary of them is as large as they are.
-    for column in ["time", "seq"].map(ColumnPath::from) {
+    // Time and number go up from row to row, or from one event of a client to the next, so their differences are small. A
+    // dictionary of them, or of ports, is as large as they are.
+    for column in ["time", "seq", "client_port"].map(ColumnPath::from) {
         builder = builder
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);

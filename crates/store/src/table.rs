@@ -9,7 +9,7 @@ mod tenants;
 use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::{Session, TableProvider};
 use datafusion::common::stats::Precision;
@@ -42,11 +42,12 @@ const FOOTERS_AT_ONCE: usize = 16;
 /// One snapshot as a table.
 pub(crate) struct Events {
     snapshot: Arc<Contents>,
+    schema: SchemaRef,
 }
 
 impl Events {
     pub(crate) fn new(snapshot: Arc<Contents>) -> Events {
-        Events { snapshot }
+        Events { snapshot, schema: event::schema() }
     }
 
     pub(crate) fn snapshot(&self) -> &Contents {
@@ -64,7 +65,7 @@ impl fmt::Debug for Events {
 #[async_trait]
 impl TableProvider for Events {
     fn schema(&self) -> SchemaRef {
-        event::schema()
+        Arc::clone(&self.schema)
     }
 
     fn table_type(&self) -> TableType {
@@ -95,7 +96,7 @@ impl TableProvider for Events {
         if !here.is_empty() {
             let files = state.runtime_env().object_store(ObjectStoreUrl::local_filesystem())?;
             let place = (ObjectStoreUrl::local_filesystem(), files, &on_disk as &Locate<'_>);
-            parts.extend(sealed(state, place, &here, (filters, projection, limit)).await?);
+            parts.extend(sealed(state, &self.schema, place, &here, (filters, projection, limit)).await?);
         }
         if let Some(segment) = there.first() {
             let remote = self.snapshot.remote.as_ref().ok_or_else(|| unset(segment))?;
@@ -103,7 +104,9 @@ impl TableProvider for Events {
             // The engine looks for it when the plan runs.
             state.runtime_env().register_object_store(url.as_ref(), Arc::clone(&files));
             let locate = |segment: &Segment| Ok(remote.location(&segment.entry.file));
-            parts.extend(sealed(state, (url, files, &locate), &there, (filters, projection, limit)).await?);
+            parts.extend(
+                sealed(state, &self.schema, (url, files, &locate), &there, (filters, projection, limit)).await?,
+            );
         }
         if parts.is_empty() || !self.snapshot.live.is_empty() {
             parts.insert(0, live);
@@ -124,8 +127,43 @@ impl Events {
         if partitions.is_empty() {
             partitions.push(Vec::new());
         }
-        Ok(MemorySourceConfig::try_new_exec(&partitions, event::schema(), projection.cloned())?)
+        Ok(MemorySourceConfig::try_new_exec(&partitions, Arc::clone(&self.schema), projection.cloned())?)
     }
+}
+
+/// One state of the log in two tables, by a range of time.
+pub struct Inside {
+    /// Segments of which all rows are in the range. The words of one column are in dictionaries, as they are in the files.
+    pub segments: Arc<dyn TableProvider>,
+    /// Everything else that may be in the range; `None` when there is nothing else.
+    pub rest: Option<Arc<dyn TableProvider>>,
+}
+
+/// Divides a table of this store by a range of time, microseconds, `to` not included; `column` is the one of which words are to
+/// come in dictionaries. `None` for other tables, for columns that are not text and when no segment is inside.
+#[must_use]
+pub fn inside(table: &dyn TableProvider, from: i64, to: i64, column: &str) -> Option<Inside> {
+    let snapshot = table.downcast_ref::<Events>()?.snapshot();
+    let mut fields = event::schema().fields().to_vec();
+    let words = fields.iter_mut().find(|field| field.name() == column && *field.data_type() == DataType::Utf8)?;
+    let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+    *words = Arc::new(words.as_ref().clone().with_data_type(dictionary));
+    let is_inside = |segment: &Segment| {
+        let entry = &segment.entry;
+        from <= entry.time_min_micros && entry.time_max_micros < to && entry.schema_version == event::SCHEMA_VERSION
+    };
+    let (inside, others): (Vec<_>, Vec<_>) = snapshot.segments.iter().cloned().partition(|segment| is_inside(segment));
+    if inside.is_empty() {
+        return None;
+    }
+    let nothing = others.is_empty() && snapshot.live.is_empty();
+    let with = |segments, live| {
+        let remote = snapshot.remote.clone();
+        Arc::new(Contents { version: snapshot.version, segments: Arc::new(segments), live, remote })
+    };
+    let rest = (!nothing).then(|| Arc::new(Events::new(with(others, snapshot.live.clone()))) as _);
+    let segments = Events { snapshot: with(inside, Vec::new()), schema: Arc::new(Schema::new(fields)) };
+    Some(Inside { segments: Arc::new(segments), rest })
 }
 
 /// Where a place has the file of a segment.
@@ -144,6 +182,7 @@ fn unset(segment: &Segment) -> DataFusionError {
 /// A scan of the segments of one place; `None` when no row of theirs can match.
 async fn sealed(
     state: &dyn Session,
+    schema: &SchemaRef,
     (url, files, locate): (ObjectStoreUrl, Arc<dyn ObjectStore>, &Locate<'_>),
     segments: &[&Arc<Segment>],
     (filters, projection, limit): (&[Expr], Option<&Vec<usize>>, Option<usize>),
@@ -152,7 +191,8 @@ async fn sealed(
     let tenants = Tenants::of(state, filters)?;
     let (mut files, mut read) = (Vec::with_capacity(segments.len()), Vec::with_capacity(segments.len()));
     for few in segments.chunks(FOOTERS_AT_ONCE) {
-        let picked = try_join_all(few.iter().map(|segment| picked(&readers, tenants.as_ref(), segment, locate)));
+        let picked =
+            try_join_all(few.iter().map(|segment| picked(&readers, schema, tenants.as_ref(), segment, locate)));
         for (segment, file) in few.iter().zip(picked.await?) {
             if let Some(file) = file {
                 files.push(file);
@@ -163,7 +203,7 @@ async fn sealed(
     if files.is_empty() {
         return Ok(None);
     }
-    let source = ParquetSource::new(event::schema())
+    let source = ParquetSource::new(Arc::clone(schema))
         .with_pushdown_filters(true)
         .with_parquet_file_reader_factory(Arc::new(readers));
     // Runs, not every nth: idle partitions take files from one queue, which must stay newest first.
@@ -182,11 +222,12 @@ async fn sealed(
 /// What is to be read of a segment; `None` for nothing.
 async fn picked(
     readers: &Readers,
+    schema: &SchemaRef,
     tenants: Option<&Tenants>,
     segment: &Arc<Segment>,
     locate: &Locate<'_>,
 ) -> Result<Option<PartitionedFile>> {
-    let file = file(segment, locate(segment)?)?;
+    let file = file(segment, schema, locate(segment)?)?;
     let Some(tenants) = tenants.filter(|_| segment.entry.by_client) else { return Ok(Some(file)) };
     let footer = readers.footer(&file).await?;
     Ok(match tenants.rows(&footer, segment.entry.rows)? {
@@ -196,13 +237,16 @@ async fn picked(
     })
 }
 
-fn file(segment: &Arc<Segment>, location: Path) -> Result<PartitionedFile> {
+fn file(segment: &Arc<Segment>, schema: &SchemaRef, location: Path) -> Result<PartitionedFile> {
     let mut file = PartitionedFile::new("", segment.entry.bytes);
     file.object_meta.location = location;
     // The extension is for nobody to read: while a plan or a running scan holds the file, its segment is not removed.
     let file = file.with_statistics(Arc::new(statistics(&[segment]))).with_extension(Arc::clone(segment));
     // Not the copy of the schema in the file: see `segment::load`.
     let version = segment.entry.schema_version;
+    if version == event::SCHEMA_VERSION {
+        return Ok(file.with_arrow_schema(Arc::clone(schema)));
+    }
     let schema = event::schema_of(version)
         .ok_or_else(|| DataFusionError::Execution(format!("schema version {version} is not known")))?;
     Ok(file.with_arrow_schema(schema))

@@ -30,6 +30,8 @@ const LIMITS: Limits =
     Limits { memory_bytes: 4 << 30, search_bytes: 4 << 30, time: Duration::from_secs(600), concurrent: 2 };
 /// Rows of a segment, as the product has them.
 const SEGMENT_ROWS: usize = 1 << 20;
+/// Events that may wait for their segments: three segments of the four that the log lets wait.
+const LIVE_ROWS_MAX: u64 = 3 << 20;
 /// Threads that make events.
 const MAKERS: u64 = 2;
 /// Events a maker makes before it looks whether it is ahead.
@@ -126,11 +128,15 @@ fn fill(folder: &Path, events: u64, seed: u64) -> Result<(), Failed> {
             let offered = &offered;
             scope.spawn(move || {
                 for (turn, at) in (part..events).step_by(MAKERS as usize).enumerate() {
-                    // Who is ahead waits, so that nothing is dropped: all that is on its way fits half of one ring.
+                    // Who is ahead waits, so that nothing is dropped: all that is on its way fits half of one ring, and
+                    // what waits for its segment is less than the log lets wait.
                     if (turn as u64).is_multiple_of(PACE_EVENTS) {
                         let ahead = offered.fetch_add(PACE_EVENTS, Ordering::Relaxed) + PACE_EVENTS;
-                        let taken = || store.health().written + store.health().dropped;
-                        while ahead > taken() + store::RING_EVENTS_MAX as u64 / 2 {
+                        let far_ahead = |health: store::Health| {
+                            ahead > health.written + health.dropped + store::RING_EVENTS_MAX as u64 / 2
+                                || health.live_rows > LIVE_ROWS_MAX
+                        };
+                        while far_ahead(store.health()) {
                             std::thread::sleep(FULL_NAP);
                         }
                     }

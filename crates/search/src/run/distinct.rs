@@ -1,6 +1,8 @@
 //! How many different values a field has, in all or for each value of another field.
 
-use datasketches::hll::{HllSketch, HllType, HllUnion};
+use std::hash::DefaultHasher;
+
+use cardinality_estimator::CardinalityEstimator;
 use wire::code::Code;
 
 use super::group::{Key, count_of, groupable};
@@ -10,12 +12,12 @@ use crate::ast::Search;
 use crate::compile;
 use crate::fields::{Id, field};
 
-/// Values that are kept as they are before a sketch is made of them.
-const FEW: usize = 64;
-/// Logarithm of a sketch's registers, when there is one for each value of a field: a KiB each.
-const EACH_LG: u8 = 10;
-/// The same when there is one in all: 16 KiB.
-const ALL_LG: u8 = 14;
+/// Up to here the numbers are exact: what a set keeps before it is a sketch is more than these.
+const COUNTED: usize = 100;
+/// Logarithm of a sketch's registers, when there is one for each value of a field: 0.8 KiB each.
+const EACH_LG: usize = 10;
+/// The same when there is one in all: 12 KiB.
+const ALL_LG: usize = 14;
 
 /// Numbers of different values.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,96 +42,38 @@ pub struct DistinctCount {
     pub distinct: u64,
 }
 
-/// A set of values by hash, and how many they are.
+/// A set of values by hash, and how many they are: the hashes of a few, a sketch of more.
 #[derive(Default)]
-enum Set<const LG: u8> {
-    #[default]
-    Nothing,
-    Few(Vec<u64>),
-    Many(Box<HllSketch>),
-}
+struct Set<const LG: usize>(CardinalityEstimator<u64, DefaultHasher, LG>);
 
-fn sketch(lg: u8) -> HllSketch {
-    #[expect(clippy::expect_used, reason = "only sizes outside 4 to 21 fail")]
-    HllSketch::new(lg, HllType::Hll8).expect("a size within bounds")
-}
-
-impl<const LG: u8> Set<LG> {
-    fn many<'a>(values: impl Iterator<Item = &'a u64>) -> Set<LG> {
-        let mut many = sketch(LG);
-        values.for_each(|value| many.update(value));
-        Set::Many(Box::new(many))
-    }
-
+impl<const LG: usize> Set<LG> {
     fn distinct(&self) -> u64 {
-        match self {
-            Set::Nothing => 0,
-            Set::Few(values) => values.len() as u64,
-            Set::Many(many) => many.estimate().round() as u64,
-        }
+        self.0.estimate() as u64
     }
 
     /// See Flajolet and others, HyperLogLog (2007): 1.04 over the root of the registers.
     fn error(&self) -> f64 {
-        match self {
-            Set::Nothing | Set::Few(_) => 0.0,
-            Set::Many(_) => 1.04 / f64::from(1_u32 << LG).sqrt(),
-        }
+        if self.0.estimate() <= COUNTED { 0.0 } else { 1.04 / f64::from(1_u32 << LG).sqrt() }
     }
 }
 
-impl<const LG: u8> Cell for Set<LG> {
-    fn add(&mut self, value: u64) -> usize {
-        match self {
-            Set::Many(many) => {
-                many.update(value);
-                0
-            }
-            Set::Few(few) if few.contains(&value) => 0,
-            Set::Few(few) if few.len() < FEW => {
-                let before = few.capacity();
-                few.push(value);
-                (few.capacity() - before) * size_of::<u64>()
-            }
-            Set::Few(few) => {
-                *self = Set::many(few.iter().chain([&value]));
-                1 << LG
-            }
-            Set::Nothing => {
-                *self = Set::Few(vec![value]);
-                size_of::<u64>()
-            }
-        }
+impl<const LG: usize> Cell for Set<LG> {
+    fn add(&mut self, value: u64) {
+        self.0.insert_hash(value);
+    }
+
+    fn bytes(&self) -> usize {
+        self.0.size_of() - size_of::<Self>()
     }
 
     fn merge(&mut self, other: Set<LG>) {
-        match (&mut *self, other) {
-            (_, Set::Nothing) => {}
-            (Set::Nothing, other) => *self = other,
-            (Set::Few(few), Set::Many(many)) => {
-                let few = std::mem::take(few);
-                *self = Set::Many(many);
-                few.into_iter().for_each(|value| {
-                    self.add(value);
-                });
-            }
-            (_, Set::Few(few)) => few.into_iter().for_each(|value| {
-                self.add(value);
-            }),
-            (Set::Many(ours), Set::Many(many)) => {
-                #[expect(clippy::expect_used, reason = "only sizes outside 4 to 21 fail")]
-                let mut both = HllUnion::new(LG).expect("a size within bounds");
-                both.update(ours);
-                both.update(&many);
-                **ours = both.to_sketch(HllType::Hll8);
-            }
-        }
+        self.0.merge(&other.0);
     }
 }
 
 impl Searcher {
     /// How many different values `field` has, empty not counted: in all, or for each value of `by`, the `n` with the
-    /// most. Up to 64 values counted, then estimated; see `Distinct::error`.
+    /// most. Up to a hundred values counted, then estimated; see `Distinct::error`.
     ///
     /// # Errors
     /// When there is no such field or one of several values for each event, a limit is hit or the engine fails.
@@ -145,17 +89,18 @@ impl Searcher {
         let by = by.map(|by| single_valued(groupable(by)?)).transpose()?;
         let search = search.clone();
         self.run("distinct", search.to_string(), move |job| async move {
-            let frame = job.matching(&search, window)?;
             let column = compile::column(counted);
             let Some(by) = by else {
                 if let Some(rolled) = job.log().rolled_distinct(&search, window, counted).await? {
                     let value = DistinctCount { value: None, code: None, distinct: rolled.estimate() };
                     return Ok(Distinct { values: vec![value], others: 0, error: store::DISTINCT_ERROR });
                 }
-                let cells = job.cells::<Set<ALL_LG>>(frame, column, None, Intake::Hash).await?;
+                let frames = job.matching_words(&search, window, counted)?;
+                let cells = job.cells::<Set<ALL_LG>>(frames, column, None, Intake::Hash).await?;
                 return Ok(listed(None, cells.cells, 1));
             };
-            let cells = job.cells::<Set<EACH_LG>>(frame, column, Some(compile::column(by)), Intake::Hash).await?;
+            let frames = job.matching_words(&search, window, counted)?;
+            let cells = job.cells::<Set<EACH_LG>>(frames, column, Some(compile::column(by)), Intake::Hash).await?;
             Ok(listed(Some(by), cells.cells, n.clamp(1, TOP_MAX)))
         })
         .await
@@ -180,7 +125,7 @@ pub(super) fn single_valued(id: Id) -> Result<Id, SearchError> {
     }
 }
 
-fn listed<const LG: u8>(by: Option<Id>, cells: Vec<(Key, Set<LG>)>, n: usize) -> Distinct {
+fn listed<const LG: usize>(by: Option<Id>, cells: Vec<(Key, Set<LG>)>, n: usize) -> Distinct {
     let mut sets: Vec<(u64, Key, f64)> =
         cells.into_iter().map(|(key, set)| (set.distinct(), key, set.error())).collect();
     if by.is_none() && sets.is_empty() {

@@ -17,6 +17,7 @@ use datafusion::execution::memory_pool::{
     GreedyMemoryPool, MemoryConsumer, MemoryLimit, MemoryPool, MemoryReservation,
 };
 use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::logical_expr::Expr;
 use datafusion::prelude::{DataFrame, SessionContext};
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::AbortHandle;
@@ -25,6 +26,7 @@ use super::rolled::Log;
 use super::{Limits, SearchError, Searcher, Window};
 use crate::ast::Search;
 use crate::compile;
+use crate::fields::Id;
 
 /// How far below the threads that answer: with every core busy, a search gets about a tenth of one.
 const NICENESS: u8 = 10;
@@ -261,6 +263,33 @@ impl Job {
     /// The rows of a window that match.
     pub(super) fn matching(&self, search: &Search, window: Window) -> Result<DataFrame, SearchError> {
         Ok(self.all()?.filter(compile::filter(search, window))?)
+    }
+
+    /// The same, for a question about the words of a field: of segments that are wholly inside they come as dictionaries, each
+    /// word once for many rows.
+    pub(super) fn matching_words(
+        &self,
+        search: &Search,
+        window: Window,
+        words: Id,
+    ) -> Result<Vec<DataFrame>, SearchError> {
+        let filter = compile::filter_inside(search, window);
+        // Conditions are held against words as they are.
+        let asked = |filter: &Expr| filter.column_refs().iter().any(|column| column.name == words.column());
+        let apart = words != Id::Tld && !filter.as_ref().is_some_and(asked);
+        let inside = || store::inside(self.table.as_ref(), window.from, window.to, words.column());
+        let Some(store::Inside { segments, rest }) = apart.then(inside).flatten() else {
+            return Ok(vec![self.matching(search, window)?]);
+        };
+        let segments = self.engine.read_table(segments)?;
+        let mut frames = vec![match filter {
+            Some(filter) => segments.filter(filter)?,
+            None => segments,
+        }];
+        if let Some(rest) = rest {
+            frames.push(self.engine.read_table(rest)?.filter(compile::filter(search, window))?);
+        }
+        Ok(frames)
     }
 
     /// The state of the log, for what rollups can answer.

@@ -58,29 +58,26 @@ enum Spread {
 }
 
 impl Cell for Spread {
-    fn add(&mut self, value: u64) -> usize {
+    fn add(&mut self, value: u64) {
         let number = u32::try_from(value).unwrap_or(u32::MAX);
         match self {
-            Spread::Many(many) => {
-                many.update(f64::from(number));
-                0
-            }
-            Spread::Few(few) if few.len() < FEW => {
-                let before = few.capacity();
-                few.push(number);
-                (few.capacity() - before) * size_of::<u32>()
-            }
+            Spread::Many(many) => many.update(f64::from(number)),
+            Spread::Few(few) if few.len() < FEW => few.push(number),
             Spread::Few(few) => {
                 #[expect(clippy::expect_used, reason = "only less than 10 centroids fail")]
                 let mut many = TDigestMut::new(CENTROIDS).expect("enough centroids");
                 few.iter().chain([&number]).for_each(|number| many.update(f64::from(*number)));
                 *self = Spread::Many(Box::new(many));
-                DIGEST_BYTES
             }
-            Spread::Nothing => {
-                *self = Spread::Few(vec![number]);
-                size_of::<u32>()
-            }
+            Spread::Nothing => *self = Spread::Few(vec![number]),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Spread::Nothing => 0,
+            Spread::Few(few) => few.capacity() * size_of::<u32>(),
+            Spread::Many(_) => DIGEST_BYTES,
         }
     }
 
@@ -91,13 +88,9 @@ impl Cell for Spread {
             (Spread::Few(few), Spread::Many(many)) => {
                 let few = std::mem::take(few);
                 *self = Spread::Many(many);
-                few.into_iter().for_each(|number| {
-                    self.add(number.into());
-                });
+                few.into_iter().for_each(|number| self.add(number.into()));
             }
-            (_, Spread::Few(few)) => few.into_iter().for_each(|number| {
-                self.add(number.into());
-            }),
+            (_, Spread::Few(few)) => few.into_iter().for_each(|number| self.add(number.into())),
             (Spread::Many(ours), Spread::Many(many)) => ours.merge(&many),
         }
     }
@@ -161,8 +154,9 @@ impl Searcher {
                 let frequent = groups(frame.clone(), vec![group_column(by)], Some(n.clamp(1, TOP_MAX))).await?;
                 frame = frame.filter(any_of(by, single(frequent).keys()))?;
             }
-            let cells =
-                job.cells::<Spread>(frame, compile::column(measured), by.map(compile::column), Intake::Number).await?;
+            let cells = job
+                .cells::<Spread>(vec![frame], compile::column(measured), by.map(compile::column), Intake::Number)
+                .await?;
             Ok(listed(by, cells.cells, parts, n.clamp(1, TOP_MAX)))
         })
         .await

@@ -112,7 +112,8 @@ impl Job {
             None => there,
         };
         let these = ident("seq").in_list(places.numbers.iter().map(|seq| lit(*seq)).collect(), false);
-        let frame = self.all()?.filter(there.and(these))?.sort(in_time(ascending))?;
+        // A row has its name once; with each column go the words of a row group.
+        let frame = self.all()?.filter(there.and(these))?.drop_columns(&["domain_rev"])?.sort(in_time(ascending))?;
         let mut rows = Vec::with_capacity(places.numbers.len());
         for batch in frame.collect().await? {
             let read = event::rows(&batch).map_err(|error| DataFusionError::Execution(error.to_string()))?;

@@ -6,9 +6,12 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::ops::Range;
+use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray};
-use arrow::datatypes::{DataType, UInt64Type};
+use arrow::array::{Array, ArrayRef, AsArray, UInt64Array};
+use arrow::compute::partition;
+use arrow::datatypes::{DataType, Int32Type, UInt64Type};
 use datafusion::common::hash_utils::{HLL_RANDOM_STATE, create_hashes_with_hasher};
 use datafusion::error::DataFusionError;
 use datafusion::logical_expr::Expr;
@@ -22,8 +25,11 @@ use super::job::{Job, ended};
 
 /// What is kept for one value of a field.
 pub(super) trait Cell: Default + Send + 'static {
-    /// Takes in one value; returns the bytes of memory this took.
-    fn add(&mut self, value: u64) -> usize;
+    /// Takes in one value.
+    fn add(&mut self, value: u64);
+
+    /// Memory it has beside itself.
+    fn bytes(&self) -> usize;
 
     /// Takes in what another cell took in.
     fn merge(&mut self, other: Self);
@@ -98,7 +104,8 @@ impl<C: Cell> Cells<C> {
         Ok(())
     }
 
-    /// Takes in a batch: values in the first column, what they belong to in the second, if there is one.
+    /// Takes in a batch: values in the first column, what they belong to in the second, if there is one. Bytes of memory this
+    /// took.
     fn take(
         &mut self,
         values: &ArrayRef,
@@ -107,31 +114,40 @@ impl<C: Cell> Cells<C> {
         room: &mut Room,
     ) -> Result<usize, DataFusionError> {
         let before = self.cells.len();
-        let rows = values.len();
-        let values_of = match intake {
-            Intake::Hash => Taken::Hashes(hashes(values, &mut room.values)?),
-            Intake::Number => Taken::Numbers(arrow::compute::cast(values, &DataType::UInt64)?),
+        let taken = match intake {
+            Intake::Hash => room.values.hash(values)?,
+            Intake::Number => {
+                let numbers = arrow::compute::cast(values, &DataType::UInt64)?;
+                room.values.numbers(numbers.as_primitive::<UInt64Type>().values())
+            }
         };
         let mut bytes = 0;
-        let empty = values.null_count() > 0;
+        let mut into = |cell: &mut C, run: Range<usize>| {
+            let before = cell.bytes();
+            if values.null_count() == 0 {
+                taken[run].iter().for_each(|value| cell.add(*value));
+            } else {
+                run.filter(|row| values.is_valid(*row)).for_each(|row| cell.add(taken[row]));
+            }
+            bytes += cell.bytes().saturating_sub(before);
+        };
         match by {
             None => {
                 let place = self.place(0, || Ok(Key::Nothing))?;
-                let cell = &mut self.cells[place].1;
-                for row in (0..rows).filter(|row| !empty || values.is_valid(*row)) {
-                    bytes += cell.add(values_of.at(row));
-                }
+                into(&mut self.cells[place].1, 0..values.len());
             }
             Some(by) => {
-                let groups = hashes(by, &mut room.groups)?;
                 // Merged segments have the events of a client one after the other.
-                let (mut last, mut place) = (None, 0);
-                for row in (0..rows).filter(|row| !empty || values.is_valid(*row)) {
-                    if last != Some(groups[row]) {
-                        place = self.place(groups[row], || key(by, row))?;
-                        last = Some(groups[row]);
+                let runs = partition(std::slice::from_ref(by))?.ranges();
+                let heads: UInt64Array = runs.iter().map(|run| run.start as u64).collect();
+                hash(&arrow::compute::take(by, &heads, None)?, &mut room.groups)?;
+                for (run, group) in runs.into_iter().zip(&room.groups) {
+                    let row = run.start;
+                    if run.clone().all(|row| values.is_null(row)) {
+                        continue;
                     }
-                    bytes += self.cells[place].1.add(values_of.at(row));
+                    let place = self.place(*group, || key(by, row))?;
+                    into(&mut self.cells[place].1, run);
                 }
             }
         }
@@ -142,45 +158,76 @@ impl<C: Cell> Cells<C> {
 /// Memory that is used again for each batch.
 #[derive(Default)]
 struct Room {
-    values: Vec<u64>,
+    values: Taken,
     groups: Vec<u64>,
 }
 
-enum Taken<'a> {
-    Hashes(&'a [u64]),
-    Numbers(ArrayRef),
+/// What cells take in of a batch.
+#[derive(Default)]
+pub(super) struct Taken {
+    values: Vec<u64>,
+    /// The words of the last dictionary, with their hashes.
+    words: Option<(ArrayRef, Vec<u64>)>,
 }
 
-impl Taken<'_> {
-    #[inline]
-    fn at(&self, row: usize) -> u64 {
-        match self {
-            Taken::Hashes(hashes) => hashes[row],
-            Taken::Numbers(numbers) => numbers.as_primitive::<UInt64Type>().value(row),
+impl Taken {
+    fn numbers(&mut self, numbers: &[u64]) -> &[u64] {
+        self.values.clear();
+        self.values.extend_from_slice(numbers);
+        &self.values
+    }
+
+    /// A hash of each value; the same for the same value, whatever the batch. The words of a dictionary that comes with many
+    /// batches are hashed once.
+    pub(super) fn hash(&mut self, column: &ArrayRef) -> Result<&[u64], DataFusionError> {
+        let Some(column) = column.as_dictionary_opt::<Int32Type>() else {
+            hash(column, &mut self.values)?;
+            return Ok(&self.values);
+        };
+        let words = column.values();
+        let (known, mut hashes) = self.words.take().unwrap_or_else(|| (Arc::clone(words), Vec::new()));
+        if hashes.is_empty() || !is_same(&known, words) {
+            hash(words, &mut hashes)?;
         }
+        let (_, hashes) = self.words.insert((Arc::clone(words), hashes));
+        self.values.clear();
+        let of = |key: &i32| usize::try_from(*key).ok().and_then(|key| hashes.get(key)).copied().unwrap_or(0);
+        self.values.extend(column.keys().values().iter().map(of));
+        Ok(&self.values)
     }
 }
 
-/// The same for the same value, whatever the batch.
-fn hashes<'a>(column: &ArrayRef, room: &'a mut Vec<u64>) -> Result<&'a [u64], DataFusionError> {
-    room.clear();
-    room.resize(column.len(), 0);
-    create_hashes_with_hasher([column], &HLL_RANDOM_STATE, room)?;
-    Ok(room)
+/// Whether two arrays are one text in memory.
+fn is_same(one: &ArrayRef, other: &ArrayRef) -> bool {
+    match (one.as_string_opt::<i32>(), other.as_string_opt::<i32>()) {
+        (Some(one), Some(other)) => one.offsets().ptr_eq(other.offsets()) && one.values().ptr_eq(other.values()),
+        _ => false,
+    }
+}
+
+fn hash(column: &ArrayRef, into: &mut Vec<u64>) -> Result<(), DataFusionError> {
+    into.clear();
+    into.resize(column.len(), 0);
+    create_hashes_with_hasher([column], &HLL_RANDOM_STATE, into)?;
+    Ok(())
 }
 
 impl Job {
     /// One cell per value of `by`, filled with the values of `column`; rows where `column` is empty are left out.
     pub(super) async fn cells<C: Cell>(
         &self,
-        frame: DataFrame,
+        frames: Vec<DataFrame>,
         column: Expr,
         by: Option<Expr>,
         intake: Intake,
     ) -> Result<Cells<C>, SearchError> {
         let columns = std::iter::once(column.alias("v0")).chain(by.map(|by| by.alias("v1"))).collect::<Vec<Expr>>();
+        let mut streams = Vec::new();
+        for frame in frames {
+            streams.extend(frame.select(columns.clone())?.execute_stream_partitioned().await?);
+        }
         let mut tasks = JoinSet::new();
-        for mut stream in frame.select(columns)?.execute_stream_partitioned().await? {
+        for mut stream in streams {
             let memory = self.memory("sketches");
             tasks.spawn(async move {
                 let mut cells = Cells::new();

@@ -3,12 +3,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, StringArray};
+use arrow::array::{AsArray, StringArray};
 use arrow::datatypes::{DataType, SchemaRef};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TransformedResult, TreeNode};
 use datafusion::common::{Result, exec_err};
-use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
+use datafusion::logical_expr::{ColumnarValue, Volatility, create_udf};
 use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, ScalarFunctionExpr};
 use datafusion::physical_expr_adapter::{DefaultPhysicalExprAdapter, PhysicalExprAdapter, PhysicalExprAdapterFactory};
@@ -45,8 +45,11 @@ impl PhysicalExprAdapter for Older {
                 return Ok(Transformed::no(expr));
             }
             let of = Arc::new(Column::new_with_schema(MADE_OF, &self.ours)?);
-            let function = Arc::new(ScalarUDF::from(Reversed { signature: Signature::any(1, Volatility::Immutable) }));
-            let made = ScalarFunctionExpr::try_new(function, vec![of], &self.ours, Arc::new(ConfigOptions::new()))?;
+            let text = DataType::Utf8;
+            let function =
+                create_udf("reversed_domain", vec![text.clone()], text, Volatility::Immutable, Arc::new(reversed));
+            let made =
+                ScalarFunctionExpr::try_new(Arc::new(function), vec![of], &self.ours, Arc::new(ConfigOptions::new()))?;
             Ok(Transformed::yes(Arc::new(made) as _))
         });
         self.present.rewrite(made.data()?)
@@ -54,29 +57,11 @@ impl PhysicalExprAdapter for Older {
 }
 
 /// Names from the root down.
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Reversed {
-    signature: Signature,
-}
-
-impl ScalarUDFImpl for Reversed {
-    fn name(&self) -> &str {
-        "reversed_domain"
-    }
-
-    fn signature(&self) -> &Signature {
-        &self.signature
-    }
-
-    fn return_type(&self, _arguments: &[DataType]) -> Result<DataType> {
-        Ok(DataType::Utf8)
-    }
-
-    fn invoke_with_args(&self, arguments: ScalarFunctionArgs) -> Result<ColumnarValue> {
-        let [names] = arguments.args.as_slice() else { return exec_err!("one argument is needed") };
-        let names = names.to_array(arguments.number_rows)?;
-        let Some(names) = names.as_string_opt::<i32>() else { return exec_err!("{MADE_OF} is not text") };
-        let made: StringArray = names.iter().map(|name| name.map(event::reversed_domain)).collect();
-        Ok(ColumnarValue::Array(Arc::new(made) as ArrayRef))
-    }
+fn reversed(arguments: &[ColumnarValue]) -> Result<ColumnarValue> {
+    let columns = ColumnarValue::values_to_arrays(arguments)?;
+    let Some(names) = columns.first().and_then(|names| names.as_string_opt::<i32>()) else {
+        return exec_err!("{MADE_OF} is not text");
+    };
+    let made: StringArray = names.iter().map(|name| name.map(event::reversed_domain)).collect();
+    Ok(ColumnarValue::Array(Arc::new(made)))
 }
