@@ -68,15 +68,17 @@ def duckdb_figures(folder, client, native):
         db = duckdb.connect(os.path.join(scratch, "log.duckdb") if native else ":memory:")
         db.execute("SET threads = 2; SET memory_limit = '4GB'")
         source = f"read_parquet('{folder}/segments/**/*.parquet', hive_partitioning = false)"
-        load = 0.0
+        load, size = 0.0, ""
         if native:
             start = time.perf_counter()
             db.execute(f"CREATE TABLE events AS SELECT * FROM {source}")
+            db.execute("CHECKPOINT")
             load = time.perf_counter() - start
+            size = os.path.getsize(os.path.join(scratch, "log.duckdb")) / db.execute("SELECT count(*) FROM events").fetchone()[0]
         else:
             db.execute(f"CREATE VIEW events AS SELECT * FROM {source}")
         hour = f"time >= to_timestamp({NOON // 1_000_000}) AND time < to_timestamp({(NOON + HOUR) // 1_000_000})"
-        found = {"load_s": load}
+        found = {"load_s": load, "bytes_per_event": size}
         for name, sql in QUESTIONS.items():
             sql = sql.replace("minute(time)", "date_trunc('minute', time)").format(
                 client=f"from_hex('{address_hex(client)}')", hour=hour, distinct="approx_count_distinct"
@@ -177,7 +179,7 @@ def main():
             keep("questions", table)
         print("| question, ms: cold / warm / processor time | " + " | ".join(table) + " |")
         print("|---|" + "---|" * len(table))
-        for name in [*QUESTIONS, "load_s", "peak_mib"]:
+        for name in [*QUESTIONS, "load_s", "bytes_per_event", "peak_mib"]:
             cells = []
             for engine in table.values():
                 value = engine.get(name, engine.get("error", ""))
