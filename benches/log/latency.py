@@ -27,7 +27,7 @@ ROUNDS = 3
 FOUND, NOTHING_FOUND = 0, 3
 SEARCHES = {
     "regular expression over all names": ["domain:/x[0-9]+q.*z/", "--since", "2026-10-01", "--until", "2026-10-02", "--top", "domain"],
-    "SQL over all rows": ["--sql", "SELECT domain, count(*) n FROM events GROUP BY 1 ORDER BY n DESC LIMIT 5", "--since", "2026-10-01", "--until", "2026-10-02"],
+    "SQL over all rows": ["--sql", "SELECT reg_domain, count(*) n, max(latency) FROM events GROUP BY 1 ORDER BY n DESC LIMIT 5", "--since", "2026-10-01", "--until", "2026-10-02"],
 }
 
 

@@ -5,7 +5,7 @@
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, StringArray};
-use arrow::datatypes::{DataType, UInt16Type};
+use arrow::datatypes::{DataType, UInt16Type, UInt64Type};
 use datafusion::common::{Result, exec_err};
 use datafusion::logical_expr::{
     ColumnarValue, Expr, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility, ident,
@@ -35,6 +35,13 @@ pub(crate) fn answer_within(nets: Vec<Net>) -> Expr {
     call(Among::Nets(nets), "answer")
 }
 
+/// Whether the number of a row is one of these, which may be thousands: as a list of the engine's they would be planned one by one,
+/// for each segment.
+pub(crate) fn seq_among(mut numbers: Vec<u64>) -> Expr {
+    numbers.sort_unstable();
+    call(Among::Seqs(numbers), "seq")
+}
+
 /// The last label of the name asked.
 pub(crate) fn top_level() -> Expr {
     ScalarUDF::from(TopLevel { signature: Signature::any(1, Volatility::Immutable) }).call(vec![ident("domain")])
@@ -52,6 +59,8 @@ enum Among {
     Texts(Pattern),
     SomeText,
     Nets(Vec<Net>),
+    /// In order.
+    Seqs(Vec<u64>),
 }
 
 /// True or false for each row, never null: an empty field is not among anything.
@@ -68,6 +77,7 @@ impl ScalarUDFImpl for Test {
             Among::Texts(_) => "ede_text_fits",
             Among::SomeText => "has_ede_text",
             Among::Nets(_) => "answer_within",
+            Among::Seqs(_) => "seq_among",
         }
     }
 
@@ -91,6 +101,15 @@ impl ScalarUDFImpl for Test {
                 let array = plain_text(&array)?;
                 let Some(answers) = array.as_string_opt::<i32>() else { return exec_err!("answer is not text") };
                 answers.iter().map(|answer| Some(answer.is_some_and(|answer| mentions(answer, nets)))).collect()
+            }
+            Among::Seqs(wanted) => {
+                let Some(numbers) = array.as_primitive_opt::<UInt64Type>() else {
+                    return exec_err!("seq is no number");
+                };
+                // Most rows of a segment are outside of the few of one page.
+                let span = wanted.first().copied().unwrap_or(u64::MAX)..=wanted.last().copied().unwrap_or(0);
+                let is_wanted = |number: &u64| span.contains(number) && wanted.binary_search(number).is_ok();
+                numbers.values().iter().map(|number| Some(is_wanted(number))).collect()
             }
         };
         Ok(ColumnarValue::Array(Arc::new(found)))

@@ -24,7 +24,7 @@ pub(crate) fn ask(folder: &Path, rounds: u64, only: Option<&str>) -> Result<(), 
     let point = parse(&format!("client:{client} code:NXDOMAIN"))?;
     let tenant = parse("tenant:tenant-017")?;
     eprintln!("client {client}");
-    let questions: [(&str, Question<'_>); 8] = [
+    let questions: [(&str, Question<'_>); 9] = [
         ("series_by_code", &|| {
             let series = runtime.block_on(searcher.series(&every, day, "code", 1_440))?;
             Ok(format!("{} lines", series.lines.len()))
@@ -34,6 +34,7 @@ pub(crate) fn ask(folder: &Path, rounds: u64, only: Option<&str>) -> Result<(), 
         ("suffix_newest_100", &|| {
             Ok(format!("{} rows", runtime.block_on(searcher.rows(&below, day, None, 100))?.len()))
         }),
+        ("newest_10000", &|| Ok(format!("{} rows", runtime.block_on(searcher.rows(&every, day, None, 10_000))?.len()))),
         ("client_code_range", &|| {
             Ok(format!("{} rows", runtime.block_on(searcher.rows(&point, hour, None, 100))?.len()))
         }),

@@ -9,7 +9,7 @@ use event::Row;
 use super::job::Job;
 use super::{Cursor, ROWS_MAX, SearchError, Searcher, Window};
 use crate::ast::Search;
-use crate::compile;
+use crate::{compile, functions};
 
 /// Newest rows are looked for in slices of the window: each this many times as wide as the one before.
 const SLICE_GROWTH: i64 = 4;
@@ -111,7 +111,7 @@ impl Job {
             Some(owner) => owner.and(there),
             None => there,
         };
-        let these = ident("seq").in_list(places.numbers.iter().map(|seq| lit(*seq)).collect(), false);
+        let these = functions::seq_among(places.numbers.clone());
         // A row has its name once; with each column go the words of a row group.
         let frame = self.all()?.filter(there.and(these))?.drop_columns(&["domain_rev"])?.sort(in_time(ascending))?;
         let mut rows = Vec::with_capacity(places.numbers.len());
