@@ -17,6 +17,9 @@ const BATCH: usize = 64;
 const DATAGRAM_BYTES_MAX: usize = 4_096;
 /// How long a thread sleeps without traffic before it looks whether to stop.
 const LOOK_UP_EVERY: Duration = Duration::from_millis(50);
+/// Turn of the thread on its core: the shortest there is, so that a query that wakes it does not wait until the log's threads, or
+/// whoever else is on this core, have had theirs of some milliseconds.
+const TURN: Duration = Duration::from_micros(100);
 /// Pause after a receive call failed, so that a broken socket does not burn a core.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -24,6 +27,9 @@ const ERROR_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) fn run(socket: &Arc<UdpSocket>, mut desk: Desk, office: &Arc<Office>, core: usize, stopping: &AtomicBool) {
     if let Err(error) = sys::pin_to_core(core) {
         tracing::debug!(core, %error, "cannot pin the thread");
+    }
+    if let Err(error) = sys::take_short_turns(TURN) {
+        tracing::debug!(%error, "the thread waits for the turns of others");
     }
     let mut batch = Batch::new(BATCH, DATAGRAM_BYTES_MAX);
     while !stopping.load(Relaxed) {

@@ -307,7 +307,11 @@ impl Inner {
         run: impl FnOnce(&Shared) + Send + 'static,
     ) -> Result<JoinHandle<()>, StoreError> {
         let alarm = Alarm { shared: Arc::clone(&self.shared), name };
-        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || run(&alarm.shared));
+        let spawned = thread::Builder::new().name(name.to_owned()).spawn(move || {
+            // Whoever answers woke up for a client, the log's threads for what was answered. Where it fails, they are as others are.
+            let _ = sys::step_back();
+            run(&alarm.shared);
+        });
         spawned.map_err(|source| recover::at(&self.shared.folder, source))
     }
 

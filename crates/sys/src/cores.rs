@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 /// The cores the process was allowed when first asked. Remembered, because a pinned thread and its children see fewer.
 static ALLOWED: OnceLock<Vec<usize>> = OnceLock::new();
@@ -38,6 +39,41 @@ pub fn lower_priority(niceness: u8) -> io::Result<()> {
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
+/// Lets the calling thread work whenever no other wants its core, or for its share when others do, but never take the core from one
+/// that has just woken up: SCHED_BATCH, see sched(7). For work that nobody waits for beside work that somebody does.
+///
+/// # Errors
+/// The kernel's.
+pub fn step_back() -> io::Result<()> {
+    // SAFETY: sched_param is integers; all zeroes is the only priority this policy has.
+    let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
+    // SAFETY: `parameters` is valid for the call, which only reads it. On Linux process 0 is the calling thread alone.
+    let result = unsafe { libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const parameters) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets the calling thread have its core as soon as it wakes up, for so long, where another is in the middle of a longer turn: the
+/// slice of sched_setattr(2), 0.1 to 100 ms. Its share of the core stays the same. Kernels before 6.12 take it and do nothing; a
+/// thread that was given another policy than the ordinary one keeps that.
+///
+/// # Errors
+/// The kernel's.
+pub fn take_short_turns(turn: Duration) -> io::Result<()> {
+    // SAFETY: takes numbers only.
+    let (policy, niceness) = unsafe { (libc::sched_getscheduler(0), libc::getpriority(libc::PRIO_PROCESS as _, 0)) };
+    if policy != libc::SCHED_OTHER {
+        return Ok(());
+    }
+    // SAFETY: sched_attr is integers; all zeroes asks for the ordinary policy.
+    let mut wanted: libc::sched_attr = unsafe { std::mem::zeroed() };
+    wanted.size = size_of::<libc::sched_attr>() as u32;
+    wanted.sched_nice = niceness;
+    wanted.sched_runtime = u64::try_from(turn.as_nanos()).unwrap_or(u64::MAX);
+    // SAFETY: `wanted` is valid for the call, which only reads its `size` octets; thread 0 is the caller.
+    let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const wanted, 0) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
 fn allowed() -> &'static [usize] {
     ALLOWED.get_or_init(|| {
         let mut set = empty_set();
@@ -71,6 +107,34 @@ mod tests {
         });
         assert_eq!(lowered.join().unwrap(), 19);
         assert_eq!(niceness(), before);
+    }
+
+    #[test]
+    fn turns_can_be_short() {
+        let taken = |before: fn()| {
+            let turns = move || {
+                before();
+                take_short_turns(Duration::from_micros(100)).unwrap();
+                // SAFETY: takes numbers only.
+                unsafe { (libc::sched_getscheduler(0), libc::getpriority(libc::PRIO_PROCESS as _, 0)) }
+            };
+            std::thread::spawn(turns).join().unwrap()
+        };
+        assert_eq!(taken(|| lower_priority(19).unwrap()), (libc::SCHED_OTHER, 19), "as nice as before");
+        assert_eq!(taken(|| step_back().unwrap()).0, libc::SCHED_BATCH, "what somebody else decided stays");
+    }
+
+    #[test]
+    fn only_the_thread_that_asks_steps_back() {
+        // SAFETY: takes numbers only.
+        let policy = || unsafe { libc::sched_getscheduler(0) };
+        let before = policy();
+        let stepped_back = std::thread::spawn(move || {
+            step_back().unwrap();
+            policy()
+        });
+        assert_eq!(stepped_back.join().unwrap(), libc::SCHED_BATCH);
+        assert_eq!(policy(), before);
     }
 
     #[test]

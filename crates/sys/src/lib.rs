@@ -14,7 +14,7 @@ mod limits;
 mod socket;
 pub mod udp;
 
-pub use cores::{cores, lower_priority, pin_to_core};
+pub use cores::{cores, lower_priority, pin_to_core, step_back, take_short_turns};
 pub use limits::raise_descriptor_limit;
 pub use socket::{bind_udp, connect_unix, listen_tcp, set_tcp_user_timeout, tcp_user_timeout};
 pub use udp::{Batch, LocalAddress, Message, Sent, Wait, send_one};
