@@ -15,7 +15,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import struct
 import subprocess
 import sys
@@ -23,8 +22,10 @@ import tempfile
 import threading
 import time
 
-SERVER = os.environ.get("NAMEWARD", "target/release/nameward")
+from served import SERVER, served
+
 ROUNDS = 3
+WARM_SECONDS = 5
 # On x86-64; elsewhere dnsperf has turns like all others.
 SCHED_SETATTR = 314 if os.uname().machine == "x86_64" else -1
 # What the command line ends with.
@@ -35,35 +36,6 @@ SEARCHES = {
 }
 
 
-def free_port(kind):
-    with socket.socket(socket.AF_INET, kind) as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
-
-
-def configuration(place, dns, web):
-    records = ['"@ 60 SOA ns1 host 1 3600 600 86400 60"', '"@ 60 NS ns1"', '"ns1 60 A 192.0.2.1"']
-    records += [f'"n{number} 60 A 192.0.2.2"' for number in range(1000)]
-    path = os.path.join(place, "nameward.toml")
-    with open(path, "w") as file:
-        file.write(f"""state = "{place}"
-[listen]
-dns = ["127.0.0.1:{dns}"]
-[log]
-folder = "{place}/log"
-keep_bytes = "0"
-keep_age = "0"
-[web]
-listen = "127.0.0.1:{web}"
-[[upstream]]
-servers = ["127.0.0.1:9"]
-[[zone]]
-name = "bench.example"
-records = [{", ".join(records)}]
-""")
-    return path
-
-
 def short_turns():
     """As the server's threads have them: the searches' threads are on the same cores, and what counts is not how long dnsperf waits
     for one of these (sched_setattr: size, policy, flags, nice, priority, slice; kernels from 6.12)."""
@@ -71,9 +43,9 @@ def short_turns():
     ctypes.CDLL(None).syscall(SCHED_SETATTR, 0, wanted, 0)
 
 
-def perf(dns, queries, rate, seconds):
+def perf(server, rate, seconds):
     """Waits of one run in microseconds, sorted; queries lost."""
-    words = ["dnsperf", "-s", "127.0.0.1", "-p", dns, "-d", queries, "-l", seconds, "-c", 16, "-Q", rate, "-e", "-v"]
+    words = ["dnsperf", "-s", "127.0.0.1", "-p", server.dns, "-d", server.queries, "-l", seconds, "-c", 16, "-Q", rate, "-e", "-v"]
     done = subprocess.run(list(map(str, words)), capture_output=True, text=True, check=True, preexec_fn=short_turns)
     waits = sorted(float(wait) * 1e6 for wait in re.findall(r"^> \S+ \S+ \S+ ([0-9.]+)$", done.stdout, re.MULTILINE))
     lost = re.search(r"Queries lost:\s+(\d+)", done.stdout)
@@ -94,15 +66,8 @@ def main():
         for name in ("manifest", "lock"):
             os.remove(os.path.join(place, "log", name))
             shutil.copy(os.path.join(said.folder, name), os.path.join(place, "log", name))
-        dns, web = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
-        config = configuration(place, dns, web)
-        queries = os.path.join(place, "queries.txt")
-        with open(queries, "w") as file:
-            file.writelines(f"n{number}.bench.example A\n" for number in range(1000))
-        server = subprocess.Popen([SERVER, "serve", "-c", config], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        try:
-            time.sleep(5)
-            perf(dns, queries, said.rate, 5)
+        with served(place) as server:
+            perf(server, said.rate, WARM_SECONDS)
             found = {}
             for _ in range(said.rounds):
                 for name in ["idle", *SEARCHES]:
@@ -112,7 +77,7 @@ def main():
                     def loop():
                         while not done.is_set():
                             start = time.perf_counter()
-                            word = [SERVER, "search", "-c", config, *SEARCHES[name]]
+                            word = [SERVER, "search", "-c", server.config, *SEARCHES[name]]
                             asked = subprocess.Popen(word, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
                             while asked.poll() is None and not done.is_set():
                                 time.sleep(0.05)
@@ -128,7 +93,7 @@ def main():
                     searching = threading.Thread(target=loop)
                     if name != "idle":
                         searching.start()
-                    waits, lost = perf(dns, queries, said.rate, said.seconds)
+                    waits, lost = perf(server, said.rate, said.seconds)
                     done.set()
                     if name != "idle":
                         searching.join()
@@ -146,9 +111,6 @@ def main():
                     f"| {name} | {middle('p50_us'):.0f} | {middle('p99_us'):.0f} | {middle('p999_us'):.0f} "
                     f"| {sum(one['lost'] for one in all_of)} | {sum(one['searches'] for one in all_of)} |"
                 )
-        finally:
-            server.terminate()
-            server.wait()
 
 
 if __name__ == "__main__":

@@ -13,12 +13,11 @@ import argparse
 import json
 import os
 import re
-import socket
 import subprocess
 import tempfile
 import time
 
-from latency import SERVER, configuration, free_port
+from served import SERVER, served
 
 # Threads of the server that are the log's.
 LOG_THREADS = ("log-", "search")
@@ -42,50 +41,28 @@ def status(config):
     return json.loads(done.stdout)
 
 
-def answered(port):
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
-        one.settimeout(0.2)
-        one.sendto(bytes.fromhex("00010000000100000000000002" "6e3105" "62656e636807" "6578616d706c6500" "00010001"), ("127.0.0.1", port))
-        try:
-            return bool(one.recv(512))
-        except (TimeoutError, ConnectionError):
-            return False
-
-
 def main():
     words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     words.add_argument("--folder", required=True)
     words.add_argument("--seconds", type=int, default=60)
     words.add_argument("--rate", type=int, help="queries a second; as fast as it goes when not said")
     said = words.parse_args()
-    with tempfile.TemporaryDirectory(dir=said.folder) as place:
-        dns, web = free_port(socket.SOCK_DGRAM), free_port(socket.SOCK_STREAM)
-        config = configuration(place, dns, web)
-        queries = os.path.join(place, "queries.txt")
-        with open(queries, "w") as file:
-            file.writelines(f"n{number}.bench.example A\n" for number in range(1000))
-        server = subprocess.Popen([SERVER, "serve", "-c", config], stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-        try:
-            while not answered(dns):
-                time.sleep(0.05)
-            before, log_before, start = status(config), *[spent(server.pid)], time.perf_counter()
-            load = ["dnsperf", "-s", "127.0.0.1", "-p", dns, "-d", queries, "-l", said.seconds, "-c", 16, "-e"]
-            load += ["-Q", said.rate] if said.rate else []
-            done = subprocess.run(list(map(str, load)), capture_output=True, text=True, check=True)
-            took = time.perf_counter() - start
-            log, all_of = (after - before for after, before in zip(spent(server.pid), log_before))
-            sent, completed = (int(re.search(rf"Queries {what}:\s+(\d+)", done.stdout).group(1)) for what in ("sent", "completed"))
-            # What is on its way to the log arrives within its bound of a second.
-            time.sleep(2)
-            after = status(config)
-            kept = after["rows"] - before["rows"]
-            one = {"answered": completed, "per_s": completed / took, "unanswered": sent - completed, "kept": kept}
-            one |= {"lost": after["dropped"] - before["dropped"], "segments": after["segments"], "live": after["live_rows"]}
-            one |= {"cpu_us": (all_of - log) * 1e6 / completed, "log_cpu_us": log * 1e6 / completed}
-            print(json.dumps(one))
-        finally:
-            server.terminate()
-            server.wait()
+    with tempfile.TemporaryDirectory(dir=said.folder) as place, served(place) as server:
+        before, log_before, start = status(server.config), spent(server.process.pid), time.perf_counter()
+        load = ["dnsperf", "-s", "127.0.0.1", "-p", server.dns, "-d", server.queries, "-l", said.seconds, "-c", 16, "-e"]
+        load += ["-Q", said.rate] if said.rate else []
+        done = subprocess.run(list(map(str, load)), capture_output=True, text=True, check=True)
+        took = time.perf_counter() - start
+        log, all_of = (after - before for after, before in zip(spent(server.process.pid), log_before))
+        sent, completed = (int(re.search(rf"Queries {what}:\s+(\d+)", done.stdout).group(1)) for what in ("sent", "completed"))
+        # What is on its way to the log arrives within its bound of a second.
+        time.sleep(2)
+        after = status(server.config)
+        kept = after["rows"] - before["rows"]
+        one = {"answered": completed, "per_s": completed / took, "unanswered": sent - completed, "kept": kept}
+        one |= {"lost": after["dropped"] - before["dropped"], "segments": after["segments"], "live": after["live_rows"]}
+        one |= {"cpu_us": (all_of - log) * 1e6 / completed, "log_cpu_us": log * 1e6 / completed}
+        print(json.dumps(one))
 
 
 if __name__ == "__main__":

@@ -216,39 +216,37 @@ fn metrics(store: &Store, control: &Control, registrar: &Registrar, resolver: &R
 
 fn log_figures(page: &mut Page, store: &Store) {
     let (status, written) = (store.status(), store.health().written);
-    let mut each = |kind, name, help, value: u64| page.sample(kind, name, help, &[], value as f64);
-    each(Kind::Counter, "nameward_log_written_total", "Events kept.", written);
-    each(Kind::Counter, "nameward_log_dropped_total", "Events lost.", status.dropped);
-    each(
-        Kind::Counter,
-        "nameward_log_purged_total",
-        "Events whose time was over, or the log too large.",
-        status.purged,
-    );
-    each(Kind::Counter, "nameward_log_set_aside_total", "Damaged segments set aside.", status.set_aside);
-    each(
-        Kind::Gauge,
-        "nameward_log_writing",
-        "1: events are being written; 0: they are lost.",
-        status.stopped.is_none().into(),
-    );
-    each(Kind::Gauge, "nameward_log_bytes", "Bytes of the log on disk.", status.bytes);
-    each(Kind::Gauge, "nameward_log_rows", "Events in the log.", status.rows);
-    each(Kind::Gauge, "nameward_log_live_rows", "Events not yet in a segment.", status.live_rows);
-    each(Kind::Gauge, "nameward_log_segments", "Segments.", status.segments);
-    let Some(remote) = status.remote else { return };
-    each(
-        Kind::Gauge,
-        "nameward_log_remote_up",
-        "0: the last segment sent to the remote store, or object deleted there, failed.",
-        remote.fault.is_none().into(),
-    );
-    each(Kind::Gauge, "nameward_log_remote_rows", "Events in the remote store.", remote.rows);
-    each(Kind::Gauge, "nameward_log_remote_bytes", "Bytes of the log there.", remote.bytes);
-    each(Kind::Gauge, "nameward_log_remote_segments", "Segments there.", remote.segments);
-    each(Kind::Gauge, "nameward_log_remote_waiting_segments", "Segments to be sent there.", remote.waiting);
-    each(Kind::Gauge, "nameward_log_remote_waiting_bytes", "Bytes of those.", remote.waiting_bytes);
-    each(Kind::Gauge, "nameward_log_remote_loose_objects", "Objects there to be deleted.", remote.loose);
+    let counters = [
+        ("nameward_log_written_total", "Events kept.", written),
+        ("nameward_log_dropped_total", "Events lost.", status.dropped),
+        ("nameward_log_purged_total", "Events whose time was over, or the log too large.", status.purged),
+        ("nameward_log_set_aside_total", "Damaged segments set aside.", status.set_aside),
+    ];
+    let gauges = [
+        ("nameward_log_writing", "1: events are being written; 0: they are lost.", status.stopped.is_none().into()),
+        ("nameward_log_bytes", "Bytes of the log on disk.", status.bytes),
+        ("nameward_log_rows", "Events in the log.", status.rows),
+        ("nameward_log_live_rows", "Events not yet in a segment.", status.live_rows),
+        ("nameward_log_segments", "Segments.", status.segments),
+    ];
+    let remote = status.remote.map(|remote| {
+        let up = "0: the last segment sent to the remote store, or object deleted there, failed.";
+        [
+            ("nameward_log_remote_up", up, remote.fault.is_none().into()),
+            ("nameward_log_remote_rows", "Events in the remote store.", remote.rows),
+            ("nameward_log_remote_bytes", "Bytes of the log there.", remote.bytes),
+            ("nameward_log_remote_segments", "Segments there.", remote.segments),
+            ("nameward_log_remote_waiting_segments", "Segments to be sent there.", remote.waiting),
+            ("nameward_log_remote_waiting_bytes", "Bytes of those.", remote.waiting_bytes),
+            ("nameward_log_remote_loose_objects", "Objects there to be deleted.", remote.loose),
+        ]
+    });
+    for (name, help, value) in counters {
+        page.sample(Kind::Counter, name, help, &[], value as f64);
+    }
+    for (name, help, value) in gauges.into_iter().chain(remote.into_iter().flatten()) {
+        page.sample(Kind::Gauge, name, help, &[], value as f64);
+    }
 }
 
 fn build(page: &mut Page) {

@@ -21,20 +21,17 @@ use crate::run::Window;
 pub(crate) fn filter(search: &Search, window: Window) -> Expr {
     let time = || ident("time");
     let inside = time().gt_eq(instant(window.from)).and(time().lt(instant(window.to)));
-    let inside = match owner(search, window.to) {
-        Some(owner) => owner.and(inside),
-        None => inside,
-    };
-    let rest = search.parts().iter().filter(|part| !is_about_owner(part));
-    let rest: Vec<Expr> = rest.map(|part| node(part, window.to)).collect();
-    if rest.is_empty() { inside } else { inside.and(joined(rest, Operator::And, true)) }
+    all_of(search, window.to, Some(inside)).unwrap_or_else(|| lit(true))
 }
 
 /// What a search says of rows that are in its window: the same without the time. `None` when it says nothing.
 pub(crate) fn filter_inside(search: &Search, window: Window) -> Option<Expr> {
-    let owner = owner(search, window.to);
-    let rest = search.parts().iter().filter(|part| !is_about_owner(part));
-    let parts: Vec<Expr> = owner.into_iter().chain(rest.map(|part| node(part, window.to))).collect();
+    all_of(search, window.to, None)
+}
+
+fn all_of(search: &Search, now: i64, time: Option<Expr>) -> Option<Expr> {
+    let rest = search.parts().iter().filter(|part| !is_about_owner(part)).map(|part| node(part, now));
+    let parts: Vec<Expr> = owner(search, now).into_iter().chain(time).chain(rest).collect();
     (!parts.is_empty()).then(|| joined(parts, Operator::And, true))
 }
 

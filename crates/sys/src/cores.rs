@@ -40,11 +40,15 @@ pub fn lower_priority(niceness: u8) -> io::Result<()> {
 }
 
 /// Lets the calling thread work whenever no other wants its core, or for its share when others do, but never take the core from one
-/// that has just woken up: SCHED_BATCH, see sched(7). For work that nobody waits for beside work that somebody does.
+/// that has just woken up: SCHED_BATCH, see sched(7). For work that nobody waits for beside work that somebody does. A thread that was
+/// given another policy than the ordinary one keeps that.
 ///
 /// # Errors
 /// The kernel's.
 pub fn step_back() -> io::Result<()> {
+    if !is_ordinary() {
+        return Ok(());
+    }
     // SAFETY: sched_param is integers; all zeroes is the only priority this policy has.
     let parameters: libc::sched_param = unsafe { std::mem::zeroed() };
     // SAFETY: `parameters` is valid for the call, which only reads it. On Linux process 0 is the calling thread alone.
@@ -59,11 +63,11 @@ pub fn step_back() -> io::Result<()> {
 /// # Errors
 /// The kernel's.
 pub fn take_short_turns(turn: Duration) -> io::Result<()> {
-    // SAFETY: takes numbers only.
-    let (policy, niceness) = unsafe { (libc::sched_getscheduler(0), libc::getpriority(libc::PRIO_PROCESS as _, 0)) };
-    if policy != libc::SCHED_OTHER {
+    if !is_ordinary() {
         return Ok(());
     }
+    // SAFETY: takes numbers only.
+    let niceness = unsafe { libc::getpriority(libc::PRIO_PROCESS as _, 0) };
     // SAFETY: sched_attr is integers; all zeroes asks for the ordinary policy.
     let mut wanted: libc::sched_attr = unsafe { std::mem::zeroed() };
     wanted.size = size_of::<libc::sched_attr>() as u32;
@@ -72,6 +76,12 @@ pub fn take_short_turns(turn: Duration) -> io::Result<()> {
     // SAFETY: `wanted` is valid for the call, which only reads its `size` octets; thread 0 is the caller.
     let result = unsafe { libc::syscall(libc::SYS_sched_setattr, 0, &raw const wanted, 0) };
     if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Whether nobody gave the calling thread, or the process it began in, another scheduling policy.
+fn is_ordinary() -> bool {
+    // SAFETY: takes numbers only.
+    unsafe { libc::sched_getscheduler(0) == libc::SCHED_OTHER }
 }
 
 fn allowed() -> &'static [usize] {

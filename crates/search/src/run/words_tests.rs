@@ -15,6 +15,8 @@ use crate::parse;
 use crate::sample::{LIMITS, Numbers, event, settings};
 
 const SECOND: i64 = 1_000_000;
+/// Longer than the log.
+const LASTS: i64 = 1_000 * SECOND;
 const SEGMENTS: i64 = 4;
 /// Seconds of one segment, and events: one each.
 const LENGTH: i64 = 100;
@@ -22,7 +24,7 @@ const LENGTH: i64 = 100;
 const LIVE: i64 = 40;
 
 /// Segments one after the other and events in none, up to now: nothing is merged within a quarter of an hour. The first instant.
-fn log(folder: &std::path::Path) -> (store::Store, i64) {
+fn log(folder: &std::path::Path) -> (store::Store, Searcher, i64) {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
     let start = (now.as_secs() as i64 - SEGMENTS * LENGTH - LIVE) * SECOND;
     let mut numbers = Numbers(11);
@@ -46,7 +48,8 @@ fn log(folder: &std::path::Path) -> (store::Store, i64) {
         std::thread::yield_now();
     }
     assert_eq!(log.health().segments, SEGMENTS as u64);
-    (log, start)
+    let searcher = Searcher::new(log.clone(), LIMITS);
+    (log, searcher, start)
 }
 
 fn ask<T>(question: impl Future<Output = Result<T, SearchError>>) -> T {
@@ -71,9 +74,8 @@ fn by(rows: &[Row], word: impl Fn(&Row) -> Option<&String>, group: impl Fn(&Row)
 #[test]
 fn words_in_dictionaries_are_the_words_themselves() {
     let folder = tempfile::tempdir().unwrap();
-    let (log, start) = log(folder.path());
-    let searcher = Searcher::new(log.clone(), LIMITS);
-    let all = Window { from: start, to: start + 1_000 * SECOND };
+    let (log, searcher, start) = log(folder.path());
+    let all = Window { from: start, to: start + LASTS };
     let middle = Window { from: start + LENGTH / 2 * SECOND, to: start + LENGTH * 5 / 2 * SECOND };
     let words: [(&str, Word); 3] = [
         ("domain", |row| row.domain.as_ref()),
@@ -117,9 +119,8 @@ fn types(searcher: &Searcher, text: &str, window: Window, field: Id) -> Vec<Data
 #[test]
 fn segments_inside_the_window_are_asked_for_dictionaries() {
     let folder = tempfile::tempdir().unwrap();
-    let (log, start) = log(folder.path());
-    let searcher = Searcher::new(log.clone(), LIMITS);
-    let all = Window { from: start, to: start + 1_000 * SECOND };
+    let (log, searcher, start) = log(folder.path());
+    let all = Window { from: start, to: start + LASTS };
     let words = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
     let part = Window { from: start, to: start + LENGTH / 2 * SECOND };
     for (text, window, field, expect) in [
