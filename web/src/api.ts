@@ -44,6 +44,7 @@ export interface EventRow {
   attempts: number;
   key: string | null;
   update: string | null;
+  repeats: number;
   latency_ms: number;
   query_size: number;
   reply_size: number;

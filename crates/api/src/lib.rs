@@ -187,6 +187,9 @@ pub struct EventRow {
     /// Prerequisites and changes of an UPDATE in short.
     #[serde(default)]
     pub update: Option<String>,
+    /// Further queries this row stands for, of the same kind and second: a flood is not written down query by query.
+    #[serde(default)]
+    pub repeats: u32,
     /// Arrival to reply, milliseconds.
     pub latency_ms: f64,
     /// Bytes of the query.
@@ -745,6 +748,53 @@ pub struct ListStatus {
     pub loaded: Option<String>,
     /// Why the last refresh failed; the last good copy stays in force.
     pub error: Option<String>,
+}
+
+/// Request of `GET /lists/lines`.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct LinesRequest {
+    /// The name.
+    pub domain: String,
+}
+
+/// What the lists say of a name, and which rule wins.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LinesReply {
+    /// The name, folded.
+    pub domain: String,
+    /// What policy does with it: `pass`, `allow` or `block`.
+    pub action: String,
+    /// The list that decides; null when none does.
+    pub list: Option<String>,
+    /// The rule that decides.
+    pub rule: Option<String>,
+    /// Lists that speak of it, or cannot be read, in configured order.
+    pub lists: Vec<LinesOfList>,
+}
+
+/// The lines of one list that speak of a name.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LinesOfList {
+    /// The list.
+    pub list: String,
+    /// Lines that match; the first hundred of them.
+    pub lines: Vec<LineOfList>,
+    /// All that match.
+    pub count: u64,
+    /// Why the list cannot be read; null when it can.
+    pub error: Option<String>,
+}
+
+/// One line of a list.
+#[derive(Clone, Debug, Serialize, Deserialize, ToSchema)]
+pub struct LineOfList {
+    /// Its number, from 1 on.
+    pub line: u64,
+    /// The line, shortened.
+    pub text: String,
+    /// What it does with the name: `allow` or `block`.
+    pub action: String,
 }
 
 /// One zone held.

@@ -1,9 +1,11 @@
 //! L2: the cache all threads share.
 //!
-//! Shards, each a hash index over a slab. Eviction is CLOCK: a hand goes round the slab and evicts the first entry that
-//! was not asked for since the hand last passed it. A hit only sets a bit, so that readers share the lock.
+//! Shards, each a hash index over a slab. An entry is young first: the young have a tenth of the room, and leave in the order they
+//! came, the ones that were asked for again into the rest, the others for good. So names that are asked for once, however many are made
+//! up, push out each other and nothing that is used. In the rest, entries go round: those asked for since they last came by stay. Who was
+//! put out young and comes again soon is taken for used. A hit only sets a bit, so that readers share the lock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
@@ -20,6 +22,12 @@ const SHARDS_MAX: usize = 64;
 
 /// Smallest shard worth having; smaller caches have fewer shards, so that large answers still fit.
 const SHARD_BYTES_MIN: usize = 1 << 20;
+
+/// Part of a shard's room for entries that were not asked for again yet.
+const YOUNG_PART: usize = 10;
+
+/// Bytes of a shard for each name remembered of those put out young: about as many as there are entries.
+const BYTES_PER_GONE: usize = 512;
 
 /// What an entry costs besides its own heap data: slab slot, index slot with its share of empty ones, counts of the two
 /// allocations behind `Arc`s.
@@ -41,15 +49,21 @@ impl fmt::Debug for Cache {
     }
 }
 
-#[derive(Default)]
 struct Shard {
+    bytes_max: usize,
     /// From the key's hash to its slot. Two keys with one hash displace each other: with a keyed 64-bit hash that costs
     /// an answer once in ages, and the index holds no keys.
     index: HashMap<u64, u32, BuildHasherDefault<Hashed>>,
     slots: Vec<Option<Slot>>,
     free: Vec<u32>,
-    hand: usize,
+    /// Slots of young entries, the oldest first; empty ones are free once they come by.
+    young: VecDeque<u32>,
+    young_bytes: usize,
+    /// Slots of the others, in the order they come by.
+    used: VecDeque<u32>,
     bytes: usize,
+    /// Upper halves of hashes put out young, each in the place the lower half says; a newer one takes the place of an older.
+    gone: Box<[u32]>,
 }
 
 struct Slot {
@@ -57,6 +71,7 @@ struct Slot {
     key: Key,
     entry: Arc<Entry>,
     bytes: usize,
+    is_young: bool,
     asked: AtomicBool,
 }
 
@@ -86,12 +101,13 @@ impl Cache {
     pub fn new(settings: Settings) -> Cache {
         let shards = (settings.size_bytes / SHARD_BYTES_MIN).clamp(1, SHARDS_MAX);
         // A power of two, rounded down: the shard is found by masking.
-        let shards = 1 << shards.ilog2();
+        let shards: usize = 1 << shards.ilog2();
+        let shard_bytes = settings.size_bytes / shards;
         Cache {
             settings,
             state: RandomState::new(),
-            shards: std::iter::repeat_with(RwLock::default).take(shards).collect(),
-            shard_bytes: settings.size_bytes / shards,
+            shards: std::iter::repeat_with(|| RwLock::new(Shard::new(shard_bytes))).take(shards).collect(),
+            shard_bytes,
             evicted: AtomicU64::new(0),
             epoch: AtomicU64::new(0),
         }
@@ -149,7 +165,8 @@ impl Cache {
         let (name, tail) = key.parts();
         let hash = hash(&self.state, name, tail);
         let bytes = weight(&key, &entry);
-        let slot = Slot { hash, key, entry: Arc::clone(&entry), bytes, asked: AtomicBool::new(false) };
+        let asked = AtomicBool::new(false);
+        let slot = Slot { hash, key, entry: Arc::clone(&entry), bytes, is_young: true, asked };
         let mut shard = self.write(hash);
         let still_good = |held: &Slot| {
             held.key == slot.key
@@ -159,16 +176,12 @@ impl Cache {
         if failure && shard.slot(hash).is_some_and(still_good) {
             return entry;
         }
-        shard.remove(hash);
         if bytes > self.shard_bytes {
+            shard.remove(hash);
             return entry;
         }
-        let mut evicted = 0;
-        // Ends: every turn takes one entry out, and an empty shard has room.
-        while shard.bytes + bytes > self.shard_bytes && shard.evict_one(now_seconds, self.settings.stale_max) {
-            evicted += 1;
-        }
         shard.insert(slot);
+        let evicted = shard.make_room(now_seconds, self.settings.stale_max);
         drop(shard);
         if evicted > 0 {
             self.evicted.fetch_add(evicted, Relaxed);
@@ -179,7 +192,7 @@ impl Cache {
     /// Empties the cache (new upstreams, operator's wish) and counts its epoch up.
     pub fn clear(&self) {
         for shard in &self.shards {
-            *shard.write().unwrap_or_else(PoisonError::into_inner) = Shard::default();
+            *shard.write().unwrap_or_else(PoisonError::into_inner) = Shard::new(self.shard_bytes);
         }
         self.epoch.fetch_add(1, Relaxed);
     }
@@ -217,13 +230,43 @@ impl Cache {
 }
 
 impl Shard {
+    fn new(bytes_max: usize) -> Shard {
+        let gone = (bytes_max / BYTES_PER_GONE).max(1).next_power_of_two();
+        Shard {
+            bytes_max,
+            index: HashMap::default(),
+            slots: Vec::new(),
+            free: Vec::new(),
+            young: VecDeque::new(),
+            young_bytes: 0,
+            used: VecDeque::new(),
+            bytes: 0,
+            gone: vec![0; gone].into(),
+        }
+    }
+
     fn slot(&self, hash: u64) -> Option<&Slot> {
         let &at = self.index.get(&hash)?;
         self.slots.get(at as usize)?.as_ref()
     }
 
-    fn insert(&mut self, slot: Slot) {
-        let (hash, bytes) = (slot.hash, slot.bytes);
+    fn insert(&mut self, mut slot: Slot) {
+        if let Some(&at) = self.index.get(&slot.hash)
+            && let Some(held) = self.slots.get_mut(at as usize).and_then(Option::as_mut)
+        {
+            // It keeps its place, and what is known of how it is asked for.
+            slot.is_young = held.is_young;
+            *slot.asked.get_mut() = *held.asked.get_mut();
+            self.bytes = self.bytes - held.bytes + slot.bytes;
+            if slot.is_young {
+                self.young_bytes = self.young_bytes - held.bytes + slot.bytes;
+            }
+            *held = slot;
+            return;
+        }
+        let (gone_at, gone) = self.gone_at(slot.hash);
+        slot.is_young = self.gone[gone_at] != gone;
+        let (hash, bytes, is_young) = (slot.hash, slot.bytes, slot.is_young);
         let at = match self.free.pop() {
             Some(at) => {
                 self.slots[at as usize] = Some(slot);
@@ -238,30 +281,62 @@ impl Shard {
         };
         self.index.insert(hash, at);
         self.bytes += bytes;
+        if is_young {
+            self.young_bytes += bytes;
+            self.young.push_back(at);
+        } else {
+            self.used.push_back(at);
+        }
     }
 
+    /// Takes an entry out; its slot is free once it comes by.
     fn remove(&mut self, hash: u64) {
         let Some(at) = self.index.remove(&hash) else { return };
         if let Some(slot) = self.slots[at as usize].take() {
             self.bytes -= slot.bytes;
-            self.free.push(at);
+            if slot.is_young {
+                self.young_bytes -= slot.bytes;
+            }
         }
     }
 
-    /// Evicts the next entry that was not asked for, or that is past giving. `false` when there is none at all.
-    fn evict_one(&mut self, now_seconds: u32, stale_max: u32) -> bool {
-        // The first round clears every bit, so the second finds an entry if there is one.
-        for _ in 0..2 * self.slots.len() {
-            self.hand = if self.hand + 1 < self.slots.len() { self.hand + 1 } else { 0 };
-            let Some(slot) = self.slots[self.hand].as_mut() else { continue };
+    /// Evicts until what is held fits. Gives the number evicted.
+    fn make_room(&mut self, now_seconds: u32, stale_max: u32) -> u64 {
+        let mut evicted = 0;
+        // Ends: each turn takes an entry out, or frees a slot, or clears a bit that nobody sets meanwhile, or makes one less young.
+        while self.bytes > self.bytes_max {
+            let from_young = self.young_bytes > self.bytes_max / YOUNG_PART || self.used.is_empty();
+            let queue = if from_young { &mut self.young } else { &mut self.used };
+            let Some(at) = queue.pop_front() else { break };
+            let Some(slot) = self.slots[at as usize].as_mut() else {
+                self.free.push(at);
+                continue;
+            };
+            let asked = std::mem::take(slot.asked.get_mut());
             let over = slot.entry.age(now_seconds, stale_max).is_none();
-            if !std::mem::take(slot.asked.get_mut()) || over {
-                let hash = slot.hash;
-                self.remove(hash);
-                return true;
+            if asked && !over {
+                if std::mem::take(&mut slot.is_young) {
+                    self.young_bytes -= slot.bytes;
+                }
+                self.used.push_back(at);
+                continue;
             }
+            let hash = slot.hash;
+            if from_young && !over {
+                let (gone_at, gone) = self.gone_at(hash);
+                self.gone[gone_at] = gone;
+            }
+            self.remove(hash);
+            self.free.push(at);
+            evicted += 1;
         }
-        false
+        evicted
+    }
+
+    /// Where a hash is remembered, and as what. The shard is found by other bits of the upper half, which differ enough without them.
+    fn gone_at(&self, hash: u64) -> (usize, u32) {
+        // The length is a power of two.
+        (hash as usize & (self.gone.len() - 1), (hash >> 32) as u32)
     }
 }
 

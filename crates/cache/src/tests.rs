@@ -274,3 +274,66 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn names_asked_for_once_push_out_each_other_and_nothing_that_is_used() {
+    let cache = Cache::new(Settings { size_bytes: 1 << 20, ..settings() });
+    let used: Vec<String> = (0..500).map(|number| format!("used{number}.example")).collect();
+    for text in &used {
+        cache.put(key(text), answer(text, 600), None, 0);
+        assert!(age(&cache, text, 0).is_some());
+    }
+    // A flood of made-up names, many times what the cache holds; meanwhile nobody asks for what is used.
+    for number in 0..50_000 {
+        let text = format!("r{number}.flood.example");
+        cache.put(key(&text), answer(&text, 600), None, 1);
+    }
+    let left = used.iter().filter(|text| age(&cache, text, 2).is_some()).count();
+    assert_eq!(left, used.len());
+}
+
+#[test]
+fn what_comes_back_soon_is_taken_for_used() {
+    let cache = Cache::new(Settings { size_bytes: 1 << 20, ..settings() });
+    let flood = |from: usize| {
+        for number in from..from + 3_000 {
+            let text = format!("r{number}.flood.example");
+            cache.put(key(&text), answer(&text, 600), None, 0);
+        }
+    };
+    flood(0);
+    // Put in, pushed out unasked, looked up again: from now on it stays.
+    cache.put(key("often.example"), answer("often.example", 600), None, 0);
+    flood(10_000);
+    assert!(age(&cache, "often.example", 0).is_none());
+    cache.put(key("often.example"), answer("often.example", 600), None, 0);
+    flood(20_000);
+    assert!(age(&cache, "often.example", 0).is_some());
+}
+
+proptest! {
+    /// Puts of any order, age and size and lookups between them: what is held is what is counted, and it fits.
+    #[test]
+    fn figures_are_those_of_what_is_held(
+        steps in prop::collection::vec((0_u32..60, 0_usize..4_000, 0_u32..3, any::<bool>()), 1..400),
+    ) {
+        let cache = Cache::new(Settings { size_bytes: 40_000, ..settings() });
+        let (mut now, mut names) = (0, std::collections::HashSet::new());
+        for (number, size, passed, asks) in steps {
+            now += passed;
+            let text = format!("n{number}.example");
+            if asks {
+                let _ = cache.get(&key(&text), now);
+            } else {
+                let stored = Stored { packet: vec![0; size].into(), ..answer(&text, 20) };
+                cache.put(key(&text), stored, None, now);
+                names.insert(text);
+            }
+            let figures = cache.figures();
+            prop_assert!(figures.bytes <= 40_000, "{figures:?}");
+        }
+        // Nothing is past giving: entries found are entries held.
+        let found = names.iter().filter(|text| cache.get(&key(text), 0).is_some()).count() as u64;
+        prop_assert_eq!(found, cache.figures().entries);
+    }
+}

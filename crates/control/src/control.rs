@@ -12,9 +12,10 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
-use policy::{Compiler, LineFault, ListAction, ListReport, Policy, Snapshot};
+use policy::{Compiler, LineFault, ListAction, ListInfo, ListReport, Mentions, Policy, Snapshot};
 use tokio::sync::{Notify, watch};
 use tracing::{info, warn};
+use wire::name::Folded;
 
 use crate::copies::{Copies, Origin};
 use crate::fetch::{FetchError, Found, Look, unpacked};
@@ -73,6 +74,15 @@ struct Entry {
 enum Content {
     File(PathBuf),
     Text(String),
+}
+
+/// What one list says of a name.
+#[derive(Clone, Debug)]
+pub struct ListLines {
+    /// The list.
+    pub info: ListInfo,
+    /// Its lines that match, or why it cannot be read.
+    pub mentions: Result<Mentions, String>,
 }
 
 /// How a list is.
@@ -283,6 +293,18 @@ impl Control {
     #[must_use]
     pub fn status(&self) -> Vec<ListState> {
         lock(&self.entries).iter().map(Entry::state).collect()
+    }
+
+    /// The lines of each list in force that speak of a name, in configured order. Reads all lists from disk: seconds, for the largest.
+    #[must_use]
+    pub fn lines(&self, name: &Folded) -> Vec<ListLines> {
+        let entries = lock(&self.entries).clone();
+        let lines = entries.into_iter().filter_map(|entry| {
+            let Entry { source, content, .. } = entry;
+            let mentions = find(name, &source, &content?, self.seed).map_err(|error| error.to_string());
+            Some(ListLines { info: source.info, mentions })
+        });
+        lines.collect()
     }
 
     /// The snapshot in force.
@@ -544,6 +566,16 @@ fn add(compiler: &mut Compiler, source: &ListSource, content: &Content) -> io::R
         Content::File(path) => {
             let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
             compiler.add(source.info.clone(), unpacked(&mut file)?)
+        }
+    }
+}
+
+fn find(name: &Folded, source: &ListSource, content: &Content, seed: u64) -> io::Result<Mentions> {
+    match content {
+        Content::Text(text) => policy::find(name, &source.info, seed, text.as_bytes()),
+        Content::File(path) => {
+            let mut file = BufReader::with_capacity(BUFFER_BYTES, File::open(path)?);
+            policy::find(name, &source.info, seed, unpacked(&mut file)?)
         }
     }
 }

@@ -21,7 +21,7 @@ pub mod zones;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-pub use control::{Control, ListState, ReloadError};
+pub use control::{Control, ListLines, ListState, ReloadError};
 pub use settings::{LIST_NAME_BYTES_MAX, Limits, ListSource, Place, Settings, SettingsError};
 
 /// A lock that a panic elsewhere does not take away: every value behind it is replaced as a whole.

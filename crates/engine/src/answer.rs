@@ -14,6 +14,8 @@ use wire::view::{Arrival, Edns, Operation, Query, Reason, Reject, Silence, flag,
 
 use crate::cookies::{self, Pressure, Wanted};
 use crate::exit::{Body, Given, Now, Origin, Source, arrival, give, size_max, turn_away};
+use crate::flood::Flood;
+use crate::limits::Limits;
 use crate::local;
 use crate::operate::Operating;
 use crate::pursue::{Late, Pursuit};
@@ -48,54 +50,86 @@ pub enum Outcome {
 
 /// Where one thread answers. Holds that thread's own cache, its tally, and the events of replies not sent yet.
 pub struct Desk {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     front: Option<Front>,
-    sink: Box<dyn Sink>,
-    tally: Arc<Tally>,
+    pub(crate) sink: Box<dyn Sink>,
+    pub(crate) tally: Arc<Tally>,
     /// Events of replies on their way out, with the monotonic time of arrival.
-    leaving: Vec<(u64, Event)>,
-    no_ede: Arc<[Ede]>,
+    pub(crate) leaving: Vec<(u64, Event)>,
+    pub(crate) no_ede: Arc<[Ede]>,
     pressure: Pressure,
+    pub(crate) limits: Limits,
+    pub(crate) limits_version: u64,
+    pub(crate) flood: Flood,
+}
+
+impl Drop for Desk {
+    /// What counted others is written down before the desk goes.
+    fn drop(&mut self) {
+        for event in self.flood.rest() {
+            self.sink.offer(event);
+        }
+    }
 }
 
 impl Desk {
     /// A desk with a cache of its own, for a thread that answers many clients.
     #[must_use]
     pub fn new(shared: Arc<Shared>, sink: Box<dyn Sink>) -> Desk {
-        let front = Front::new(shared.settings.l1_entries);
-        Desk { front: Some(front), ..Desk::small(shared, sink) }
+        let (front, tally) = (Front::new(shared.settings.l1_entries), shared.tally());
+        Desk::at(shared, sink, tally, Some(front))
     }
 
     /// A desk that shares everyone's cache only.
     #[must_use]
     pub fn small(shared: Arc<Shared>, sink: Box<dyn Sink>) -> Desk {
         let tally = shared.tally();
+        Desk::at(shared, sink, tally, None)
+    }
+
+    fn at(shared: Arc<Shared>, sink: Box<dyn Sink>, tally: Arc<Tally>, front: Option<Front>) -> Desk {
+        let limits = Limits::new(shared.limits());
         Desk {
             shared,
-            front: None,
+            front,
             sink,
             tally,
             leaving: Vec::new(),
             no_ede: Arc::from([]),
             pressure: Pressure::default(),
+            limits,
+            limits_version: 0,
+            flood: Flood::default(),
         }
     }
 
     /// A desk for one message off the hot path; its event is taken with [`Desk::take_event`], offered by whoever took the message
     /// up, and counted there.
     pub(crate) fn aside(shared: Arc<Shared>) -> Desk {
-        let (sink, tally, no_ede) = (Box::new(Nowhere), Arc::default(), Arc::from([]));
-        Desk { shared, front: None, sink, tally, leaving: Vec::new(), no_ede, pressure: Pressure::default() }
+        Desk::at(shared, Box::new(Nowhere), Arc::default(), None)
     }
 
     /// Answers one message, or says what is missing.
     pub fn answer(&mut self, bytes: &[u8], source: Source, now: Now, out: &mut Vec<u8>) -> Outcome {
-        match read(bytes) {
-            Arrival::Query(query) => match self.cookie_wanted(query.edns, source, now) {
-                Wanted::Nothing => self.walk(&query, None, source, now, out),
-                Wanted::Cookie => self.bad_cookie(&query.rejected(Code::BADCOOKIE.number()), source, now, out),
-                Wanted::Stream => self.send_to_stream(&query, source, now, out),
-            },
+        let arrival = read(bytes);
+        let who = self.who(&arrival, source, now);
+        if let Some(who) = who
+            && let Some(outcome) = self.ask(&arrival, bytes, who, source, now, out)
+        {
+            return outcome;
+        }
+        match arrival {
+            Arrival::Query(query) => {
+                let outcome = match self.cookie_wanted(query.edns, source, now) {
+                    Wanted::Nothing => self.walk(&query, None, source, now, out),
+                    Wanted::Cookie => self.bad_cookie(&query.rejected(Code::BADCOOKIE.number()), source, now, out),
+                    Wanted::Stream => self.send_to_stream(&query, source, now, out),
+                };
+                match (who, outcome) {
+                    (Some(who), Outcome::Reply) => self.reply(&query, who, source, now, out).unwrap_or(Outcome::Reply),
+                    (_, outcome) => outcome,
+                }
+            }
             Arrival::Operation(operation) => self.operation(&operation, source, now, out),
             Arrival::Reject(reject) => self.reject(&reject, source, now, out),
             Arrival::Silence(silence) => self.keep_silent(silence, bytes, source, now),
@@ -163,11 +197,13 @@ impl Desk {
 
     /// The replies of the batch are on their way: their events leave too.
     pub fn close(&mut self, now: Now) {
-        for (arrived_micros, mut event) in self.leaving.drain(..) {
+        self.tick(now);
+        let mut leaving = std::mem::take(&mut self.leaving);
+        for (arrived_micros, mut event) in leaving.drain(..) {
             event.latency_micros = since(arrived_micros, now);
-            self.tally.count(&event);
-            self.sink.offer(event);
+            self.record(event);
         }
+        self.leaving = leaving;
     }
 
     /// Offers the event of a reply that came late.
@@ -177,8 +213,8 @@ impl Desk {
             sent.tell(&mut event);
         }
         event.latency_micros = since(late.arrived_micros, now);
-        self.tally.count(&event);
-        self.sink.offer(event);
+        self.tick(now);
+        self.record(event);
     }
 
     /// Answers a pursuit nobody can take up now: with an old answer if there is one, else SERVFAIL that says why.

@@ -114,6 +114,17 @@ pub(crate) fn wanted(
     }
 }
 
+/// Whether the client showed a cookie of ours: so it is where it says.
+pub(crate) fn is_good(settings: &CookieSettings, edns: Option<Edns<'_>>, source: Source, now: Now) -> bool {
+    settings.secret().is_some()
+        && cookie(edns).is_some_and(|cookie| settings.standing(&cookie, source, now) != Standing::Bad)
+}
+
+/// Whether the client asks for a cookie and gets one.
+pub(crate) fn gives(settings: &CookieSettings, edns: Option<Edns<'_>>) -> bool {
+    settings.secret().is_some() && cookie(edns).is_some()
+}
+
 /// What the reply carries for the COOKIE option in `data`: the cookie sent as long as it is good and young, else a fresh one.
 pub(crate) fn given(settings: &CookieSettings, data: &[u8], source: Source, now: Now) -> Option<[u8; COOKIE_LEN]> {
     let secret = settings.secret()?;

@@ -197,6 +197,7 @@ pub(crate) fn arrival(bytes: &[u8], source: Source, now: Now, ede: Arc<[Ede]>) -
         attempts: 0,
         key: None,
         update: None,
+        repeats: 0,
         latency_micros: 0,
         query_size: u16::try_from(bytes.len()).unwrap_or(u16::MAX),
         reply_size: 0,

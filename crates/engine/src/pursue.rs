@@ -1,6 +1,7 @@
 //! The rest of the walk for a question the cache could not answer: wait for the lookup, screen what it found, leave by
 //! the same exit.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,15 @@ pub async fn pursue(shared: &Shared, pursuit: Pursuit) -> Late {
 }
 
 impl Pursuit {
+    /// A number for the registered domain of the name looked up: the same for all names below it.
+    #[must_use]
+    pub fn crowd(&self) -> u64 {
+        let name = self.question.qname.text();
+        let mut hasher = DefaultHasher::new();
+        event::reg_domain(&name).unwrap_or(&name).hash(&mut hasher);
+        hasher.finish()
+    }
+
     /// Makes the reply of what was found; `None` is a lookup that is not over, for the reason in `why`.
     pub(crate) fn finish(self, shared: &Shared, found: Option<Found>, why: &str) -> Late {
         let mut reply = Vec::new();

@@ -13,6 +13,7 @@ use wire::reply::UDP_SIZE_DEFAULT;
 
 use crate::authority::Authority;
 use crate::cookies::CookieSettings;
+use crate::limits::LimitSettings;
 use crate::operate::MadeKeys;
 use crate::tally::{Counters, Tally};
 
@@ -60,6 +61,9 @@ pub struct Shared {
     cookies: ArcSwap<CookieSettings>,
     /// Whether cookies are demanded of anybody, so that the hot path need not look.
     cookies_demanded: AtomicBool,
+    limits: ArcSwap<LimitSettings>,
+    /// Counts the settings of limits put in force, so that a desk need not load them for each batch. Set after them.
+    pub(crate) limits_version: AtomicU64,
     /// Keys made by TKEY.
     pub(crate) made: MadeKeys,
     random: OnceLock<Random>,
@@ -88,6 +92,8 @@ impl Shared {
             zones_epoch: AtomicU64::new(0),
             cookies: ArcSwap::from_pointee(CookieSettings::default()),
             cookies_demanded: AtomicBool::new(false),
+            limits: ArcSwap::from_pointee(LimitSettings::default()),
+            limits_version: AtomicU64::new(0),
             made: MadeKeys::default(),
             random: OnceLock::new(),
             cache,
@@ -109,6 +115,12 @@ impl Shared {
         let demanded = settings.demands();
         self.cookies.store(settings);
         self.cookies_demanded.store(demanded, Ordering::Release);
+    }
+
+    /// Puts other limits in force, from each desk's next batch on.
+    pub fn publish_limits(&self, settings: Arc<LimitSettings>) {
+        self.limits.store(settings);
+        self.limits_version.fetch_add(1, Ordering::Release);
     }
 
     /// Puts other zones, keys and access in force. Operations under way end by those they began with.
@@ -164,6 +176,10 @@ impl Shared {
 
     pub(crate) fn cookies_demanded(&self) -> bool {
         self.cookies_demanded.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn limits(&self) -> Arc<LimitSettings> {
+        self.limits.load_full()
     }
 
     pub(crate) fn holds_zones(&self) -> bool {

@@ -116,6 +116,17 @@ impl Tally {
         bump(&self.latency_sum_micros, u64::from(event.latency_micros));
     }
 
+    /// Counts a query that got silence because of the limits, and for which no event was made: as [`Tally::count`] would. Only the
+    /// desk that owns the tally may call it.
+    pub(crate) fn count_held(&self, transport: Transport) {
+        bump(&self.queries, 1);
+        bump(&self.transports[usize::from(transport.number())], 1);
+        bump(&self.outcomes[usize::from(Outcome::Dropped.number())], 1);
+        bump(&self.actions[usize::from(Action::Limit.number())], 1);
+        bump(&self.cache[usize::from(CacheState::None.number())], 1);
+        bump(&self.latency[0], 1);
+    }
+
     pub(crate) fn add_to(&self, counters: &mut Counters) {
         counters.queries += self.queries.load(Relaxed);
         counters.latency_sum_micros += self.latency_sum_micros.load(Relaxed);

@@ -1,6 +1,7 @@
 //! Scenarios: lists, zones, upstreams, questions, time passing; what the client and the log get. No socket, no clock, no
 //! tokio: the harness below plays listener and resolver.
 
+mod limits;
 mod operations;
 mod zones;
 

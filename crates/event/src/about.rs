@@ -30,7 +30,7 @@ pub fn column_about(column: &str) -> &'static str {
         "answer" => "The answer section in short.",
         "answer_count" => "Records in the answer section.",
         "ttl" => "Smallest TTL of the answer, seconds.",
-        "action" => "What policy did: 0 pass, 1 allow, 2 block, 3 refuse.",
+        "action" => "What policy did: 0 pass, 1 allow, 2 block, 3 refuse, 4 limit.",
         "list" => "The list that decided.",
         "rule" => "The rule that decided.",
         "trace" => "What policy looked at on the way, one `stage: finding` a line; null when nothing matched.",
@@ -49,6 +49,10 @@ pub fn column_about(column: &str) -> &'static str {
         "node" => "The server that answered, or what the event was imported from.",
         "domain_rev" => {
             "`domain` from the root down, a dot after each label (`com.example.www.`): a name and all below it are one range."
+        }
+        "repeats" => {
+            "Further queries this row stands for: of the same kind, in the same second, not written down one by one (a flood); \
+             null for none."
         }
         _ => "",
     }

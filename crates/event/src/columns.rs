@@ -18,10 +18,10 @@ use crate::Event;
 use wire::code::Code;
 
 /// Version of the schema below, written into every file.
-pub const SCHEMA_VERSION: u32 = 3;
+pub const SCHEMA_VERSION: u32 = 4;
 
 /// Columns of each version of the schema, from version 1 on: each is the one before with columns added at its end.
-const COLUMNS: [usize; SCHEMA_VERSION as usize] = [33, 35, 38];
+const COLUMNS: [usize; SCHEMA_VERSION as usize] = [33, 35, 38, 39];
 
 /// Bytes of a stored client address.
 pub(crate) const ADDRESS_LEN: i32 = 16;
@@ -71,6 +71,7 @@ static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         maybe("tenant", dictionary()),
         maybe("node", dictionary()),
         maybe("domain_rev", DataType::Utf8),
+        maybe("repeats", DataType::UInt32),
     ]))
 });
 
@@ -210,6 +211,7 @@ pub struct Builder {
     tenant: StringDictionaryBuilder<UInt16Type>,
     node: StringDictionaryBuilder<UInt16Type>,
     domain_rev: StringBuilder,
+    repeats: UInt32Builder,
     reversed: String,
 }
 
@@ -258,6 +260,7 @@ impl Builder {
             tenant: StringDictionaryBuilder::new(),
             node: StringDictionaryBuilder::new(),
             domain_rev: StringBuilder::new(),
+            repeats: UInt32Builder::new(),
             reversed: String::new(),
         }
     }
@@ -332,6 +335,7 @@ impl Builder {
             reverse_into(domain, &mut self.reversed);
             self.reversed.as_str()
         }));
+        self.repeats.append_option((event.repeats > 0).then_some(event.repeats));
     }
 
     /// Ends the batch and starts the next one, numbered on.
@@ -377,6 +381,7 @@ impl Builder {
             Arc::new(self.tenant.finish()),
             Arc::new(self.node.finish()),
             Arc::new(self.domain_rev.finish()),
+            Arc::new(self.repeats.finish()),
         ];
         #[expect(clippy::expect_used, reason = "columns above are the schema's, in order, all of one length")]
         RecordBatch::try_new(schema(), columns).expect("columns fit the schema")

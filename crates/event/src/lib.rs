@@ -91,6 +91,9 @@ pub struct Event {
     pub key: Option<Arc<str>>,
     /// Prerequisites and changes of an UPDATE in short, at most 512 octets.
     pub update: Option<Arc<str>>,
+    /// Further queries that this event stands for: of the same kind, in the same second, and not written down one by one (a flood).
+    /// 0 nearly always.
+    pub repeats: u32,
     /// From arrival to reply, microseconds.
     pub latency_micros: u32,
     /// Bytes of the query.

@@ -74,6 +74,8 @@ pub struct Row {
     pub key: Option<String>,
     /// Prerequisites and changes of an UPDATE in short.
     pub update: Option<String>,
+    /// Further queries this row stands for; 0 nearly always.
+    pub repeats: u32,
     /// Arrival to reply, microseconds.
     pub latency_micros: u32,
     /// Bytes of the query.
@@ -153,6 +155,7 @@ pub fn rows(batch: &RecordBatch) -> Result<Vec<Row>, NotEvents> {
     let mut update = text("update")?;
     let mut tenant = text("tenant")?;
     let mut node = text("node")?;
+    let repeats = primitive!("repeats", UInt32Type);
     let latency = primitive!("latency", UInt32Type);
     let query_size = primitive!("query_size", UInt16Type);
     let reply_size = primitive!("reply_size", UInt16Type);
@@ -213,6 +216,7 @@ pub fn rows(batch: &RecordBatch) -> Result<Vec<Row>, NotEvents> {
                 attempts: attempts.value(i),
                 key: key[i].take(),
                 update: update[i].take(),
+                repeats: maybe_u32(repeats, i).unwrap_or(0),
                 latency_micros: latency.value(i),
                 query_size: query_size.value(i),
                 reply_size: reply_size.value(i),

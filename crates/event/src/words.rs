@@ -88,6 +88,8 @@ words! {
         Block = 2 "block",
         /// The client may not ask at all.
         Refuse = 3 "refuse",
+        /// The client, or its network, asked more than it may.
+        Limit = 4 "limit",
     }
 }
 

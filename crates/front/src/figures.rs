@@ -11,6 +11,8 @@ pub struct Figures {
     pub receive_errors: u64,
     /// Queries that found all places for waiting taken.
     pub pursuits_overflowed: u64,
+    /// Queries not looked up because too many waited below the same domain, while half of all places were taken.
+    pub pursuits_crowded_out: u64,
     /// Updates, transfers and other operations that found all places taken.
     pub operations_overflowed: u64,
     /// TCP connections accepted.
@@ -29,6 +31,7 @@ pub(crate) struct Cells {
     pub(crate) replies_unsent: AtomicU64,
     pub(crate) receive_errors: AtomicU64,
     pub(crate) pursuits_overflowed: AtomicU64,
+    pub(crate) pursuits_crowded_out: AtomicU64,
     pub(crate) operations_overflowed: AtomicU64,
     pub(crate) connections: AtomicU64,
     pub(crate) connections_turned_away: AtomicU64,
@@ -42,6 +45,7 @@ impl Cells {
             replies_unsent: self.replies_unsent.load(Relaxed),
             receive_errors: self.receive_errors.load(Relaxed),
             pursuits_overflowed: self.pursuits_overflowed.load(Relaxed),
+            pursuits_crowded_out: self.pursuits_crowded_out.load(Relaxed),
             operations_overflowed: self.operations_overflowed.load(Relaxed),
             connections: self.connections.load(Relaxed),
             connections_turned_away: self.connections_turned_away.load(Relaxed),

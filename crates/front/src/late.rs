@@ -1,8 +1,10 @@
 //! The tokio side: desks for those who do not own a thread, and the bounded number of queries that wait for lookups.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use engine::{Desk, Late, More, Now, Operated, Operating, Pursuit, Shared, Sink};
 use tokio::runtime::Handle;
@@ -12,6 +14,13 @@ use crate::figures::{Cells, count};
 
 /// Desks shared by all tasks. A task holds one for the microseconds of one answer; a few keep workers apart.
 const DESKS: usize = 4;
+
+/// Names below one domain may take this part of all places, once half of them are taken: names made up below one domain whose servers are
+/// slow must not keep all others from being looked up.
+const CROWD_PART: usize = 8;
+
+/// How often desks are told the time, so that what counts others in the log is written although nothing comes any more.
+const TICK: Duration = Duration::from_secs(1);
 
 /// Why a query that found all places taken gets no lookup; its extended error says so.
 pub(crate) const OVERFLOW: &str = "too many queries are waiting";
@@ -25,6 +34,42 @@ pub(crate) struct Office {
     turn: AtomicUsize,
     places: Arc<Semaphore>,
     places_max: usize,
+    crowds: Crowds,
+}
+
+/// How many queries wait for lookups below each domain.
+#[derive(Default)]
+struct Crowds(Arc<Mutex<HashMap<u64, usize>>>);
+
+/// One query among those below its domain; leaves when dropped.
+struct InCrowd {
+    crowds: Arc<Mutex<HashMap<u64, usize>>>,
+    domain: u64,
+}
+
+impl Crowds {
+    /// Joins the others, unless they are as many as there may be.
+    fn join(&self, domain: u64, max: usize) -> Option<InCrowd> {
+        let mut crowds = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = crowds.entry(domain).or_default();
+        if *waiting >= max {
+            return None;
+        }
+        *waiting += 1;
+        Some(InCrowd { crowds: Arc::clone(&self.0), domain })
+    }
+}
+
+impl Drop for InCrowd {
+    fn drop(&mut self) {
+        let mut crowds = self.crowds.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(waiting) = crowds.get_mut(&self.domain) {
+            *waiting -= 1;
+            if *waiting == 0 {
+                crowds.remove(&self.domain);
+            }
+        }
+    }
 }
 
 impl Office {
@@ -37,7 +82,8 @@ impl Office {
         let desks = (0..DESKS).map(|_| Mutex::new(Desk::small(Arc::clone(&shared), sinks()))).collect();
         let places_max = pursuits_max.min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(places_max));
-        Office { shared, cells: Cells::default(), runtime, desks, turn: AtomicUsize::new(0), places, places_max }
+        let (turn, crowds) = (AtomicUsize::new(0), Crowds::default());
+        Office { shared, cells: Cells::default(), runtime, desks, turn, places, places_max, crowds }
     }
 
     /// Works at one of the shared desks.
@@ -59,7 +105,13 @@ impl Office {
             count(&self.cells.pursuits_overflowed);
             return Err(pursuit);
         };
-        self.runtime.spawn(follow(Arc::clone(self), pursuit, place, deliver));
+        let half_taken = self.places.available_permits() < self.places_max / 2;
+        let crowd_max = if half_taken { self.places_max.div_ceil(CROWD_PART) } else { usize::MAX };
+        let Some(among) = self.crowds.join(pursuit.crowd(), crowd_max) else {
+            count(&self.cells.pursuits_crowded_out);
+            return Err(pursuit);
+        };
+        self.runtime.spawn(follow(Arc::clone(self), pursuit, (place, among), deliver));
         Ok(())
     }
 
@@ -81,6 +133,13 @@ impl Office {
         Ok(())
     }
 
+    /// Tells the desks the time.
+    fn tick(&self) {
+        for desk in &self.desks {
+            desk.lock().unwrap_or_else(PoisonError::into_inner).tick(now());
+        }
+    }
+
     /// Waits until nobody waits for a lookup.
     pub(crate) async fn settle(&self) {
         let all = u32::try_from(self.places_max).unwrap_or(u32::MAX);
@@ -89,10 +148,20 @@ impl Office {
     }
 }
 
+/// Tells the desks the time as long as there are any.
+pub(crate) async fn keep_time(office: Weak<Office>) {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        let Some(office) = office.upgrade() else { return };
+        office.tick();
+    }
+}
+
 async fn follow<Delivery>(
     office: Arc<Office>,
     pursuit: Box<Pursuit>,
-    place: OwnedSemaphorePermit,
+    place: (OwnedSemaphorePermit, InCrowd),
     deliver: impl FnOnce(Vec<u8>) -> Delivery,
 ) where
     Delivery: Future<Output = ()>,

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 
 use crate::figures::Figures;
-use crate::late::Office;
+use crate::late::{Office, keep_time};
 use crate::settings::Settings;
 use crate::tcp::Tcp;
 use crate::udp;
@@ -83,6 +83,7 @@ impl Front {
             .collect::<Result<Vec<_>, _>>()?;
 
         let office = Arc::new(Office::new(Arc::clone(shared), sinks, runtime.clone(), settings.pursuits_max));
+        runtime.spawn(keep_time(Arc::downgrade(&office)));
         let (tcp_stopping, tcp_watches) = watch::channel(false);
         let (open, tcp_open) = mpsc::channel(1);
         let tcp = Tcp::new(settings.tcp.clone(), Arc::clone(&office), tcp_watches, open);
@@ -108,6 +109,12 @@ impl Front {
     #[must_use]
     pub fn figures(&self) -> Figures {
         self.office.cells.figures()
+    }
+
+    /// The same for whoever asks later on; zeros once the listeners have stopped.
+    pub fn counts(&self) -> impl Fn() -> Figures + Send + Sync + 'static {
+        let office = Arc::downgrade(&self.office);
+        move || office.upgrade().map(|office| office.cells.figures()).unwrap_or_default()
     }
 
     /// Stops reading, waits for answers under way, and lets go of all sinks.

@@ -34,7 +34,7 @@ pub(crate) fn run(socket: &Arc<UdpSocket>, mut desk: Desk, office: &Arc<Office>,
     let mut batch = Batch::new(BATCH, DATAGRAM_BYTES_MAX);
     while !stopping.load(Relaxed) {
         match batch.receive(socket, Wait::AtMost(LOOK_UP_EVERY)) {
-            Ok(0) => {}
+            Ok(0) => desk.tick(now()),
             Ok(received) => answer(&mut batch, received, &mut desk, socket, office),
             Err(error) => {
                 count(&office.cells.receive_errors);
@@ -47,6 +47,7 @@ pub(crate) fn run(socket: &Arc<UdpSocket>, mut desk: Desk, office: &Arc<Office>,
 
 fn answer(batch: &mut Batch, received: usize, desk: &mut Desk, socket: &Arc<UdpSocket>, office: &Arc<Office>) {
     let arrived = now();
+    desk.batch(received, received == BATCH, arrived);
     for index in 0..received {
         let (message, reply) = batch.exchange(index);
         let source = Source { peer: message.peer, transport: Transport::Udp };

@@ -6,9 +6,10 @@ mod support;
 
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
 use std::time::Duration;
 
-use engine::Transport;
+use engine::{LimitSettings, Transport};
 use front::TcpSettings;
 use support::{BIG, PATIENCE, Server, Udp, query, settings, taken};
 use tokio::io::AsyncWriteExt;
@@ -156,6 +157,24 @@ async fn places_for_waiting_have_an_end() {
     let _ = taken(&client.receive().await, 1, "held.example A");
 }
 
+/// Names made up below a domain whose servers do not answer take half of the places, and leave the rest to others.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_domain_does_not_take_all_places_for_waiting() {
+    let server = Server::start(&front::Settings { pursuits_max: 16, threads: 1, ..settings() }).await;
+    let client = server.udp().await;
+    for id in 0..20 {
+        client.send(&query(id, &format!("held{id}.slow.example.com A"))).await;
+    }
+    for _ in 0..12 {
+        let reply = client.receive().await;
+        assert_eq!(reply[3] & 15, 2, "{reply:?}");
+    }
+    assert_eq!(server.front.figures().pursuits_crowded_out, 12);
+    let answer = client.ask(&query(99, "www.example.org A")).await;
+    assert_eq!(taken(&answer, 99, "www.example.org A").rcode, 0, "another domain");
+    server.release.notify_waiters();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_have_limits() {
     let tcp = TcpSettings { connections_per_client_max: 1, ..TcpSettings::default() };
@@ -235,4 +254,38 @@ async fn stopping_waits_for_answers_frees_the_port_and_ends_the_log() {
     assert_eq!(logged.len(), 2, "{logged:?}");
     let again: SocketAddr = address;
     assert!(UdpSocket::bind(again).is_ok());
+}
+
+/// A network that floods gets silence and a word now and then; the log says how many, though it says few of them one by one, and
+/// says it although nothing comes any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_held_back_and_counted_to_the_last_query() {
+    let server = Server::start(&front::Settings { threads: 1, ..settings() }).await;
+    let limits =
+        LimitSettings { queries_per_second: 50, told_every: 10, events_per_second: 20, ..LimitSettings::default() };
+    server.shared.publish_limits(Arc::new(limits));
+    let client = server.udp().await;
+    // The first batch is still under the limits there were.
+    let _ = taken(&client.ask(&query(1, "x.ads.example A")).await, 1, "x.ads.example A");
+    server.event();
+    const SENT: u64 = 2_000;
+    for id in 0..SENT {
+        client.send(&query(id as u16, "y.ads.example A")).await;
+        // No more at once than the smallest receive buffer holds.
+        while id % 50 == 49 && server.shared.counters().queries <= id + 1 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let (mut counted, mut events, mut held) = (0, 0, 0);
+    while counted < SENT {
+        let event = server.event();
+        let queries = 1 + u64::from(event.repeats);
+        (counted, events) = (counted + queries, events + 1);
+        if event.action.name() == "limit" {
+            held += queries;
+        }
+    }
+    assert_eq!(counted, SENT);
+    assert!(held > SENT / 2, "{held} of {SENT} held back");
+    assert!(events < SENT / 2, "{events} events of {SENT} queries");
 }

@@ -35,6 +35,7 @@ pub(crate) fn event(time_micros: i64, client: IpAddr, client_port: u16, transpor
         attempts: 0,
         key: None,
         update: None,
+        repeats: 0,
         latency_micros: 0,
         query_size: 0,
         reply_size: 0,

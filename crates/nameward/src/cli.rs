@@ -16,6 +16,7 @@ use crate::config::{self, Config};
 use crate::import::{self, ImportArgs};
 use crate::key::{self, KeyCommand};
 use crate::lab::{self, LabCommand};
+use crate::list::{self, ListCommand};
 use crate::log::{self, LogCommand};
 use crate::zone::{self, ZoneCommand};
 use crate::{code, demo, reference, serve};
@@ -62,6 +63,9 @@ enum Command {
     /// Look at the zones held, check zone files
     #[command(subcommand)]
     Zone(ZoneCommand),
+    /// Find out what the lists say of a name
+    #[command(subcommand)]
+    List(ListCommand),
     /// Make keys for signed messages
     #[command(subcommand)]
     Key(KeyCommand),
@@ -217,6 +221,7 @@ fn dispatch(args: &Args) -> anyhow::Result<Ended> {
         },
         Command::Code(code) => code::code(code),
         Command::Zone(command) => zone::run(command, &states(args)),
+        Command::List(command) => list::run(command, &states(args)),
         Command::Key(command) => key::run(command).map(|()| Ended::Done),
         Command::Lab(command) => lab::run(command),
         Command::Config(ConfigCommand::Default) => print(&config::default_file()).map(|()| Ended::Done),

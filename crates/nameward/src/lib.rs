@@ -13,6 +13,7 @@ mod door;
 mod import;
 mod key;
 mod lab;
+mod list;
 mod log;
 mod output;
 mod reference;

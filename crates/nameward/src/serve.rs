@@ -138,6 +138,7 @@ impl House {
         shared.set_random(Box::new(fill_random));
         shared.publish_authority(authority::authority(&config, &keys, &registrar));
         shared.publish_cookies(Arc::new(authority::cookies(&config)?));
+        shared.publish_limits(Arc::new(config.limits.clone()));
         let rules: u64 = control.status().iter().map(|list| list.rules).sum();
         told.push(("Lists", format!("{} lists, {rules} rules", config.lists.len())));
         told.extend(authority::told(&registrar).map(|line| ("Zones", line)));
@@ -148,6 +149,7 @@ impl House {
         told.extend(output::told(&outputs.status()).map(|line| ("Outputs", line)));
         let front = open_front(&config, &shared, &store, runtime, &mut told)?;
         status.set_listeners(front.local_addresses());
+        status.set_listener_counts(front.counts());
         let mut house = House {
             store,
             control: Arc::clone(&control),
@@ -190,6 +192,7 @@ impl House {
             chores: Arc::new(tokio::sync::Semaphore::new(1)),
             sessions: Arc::new(sessions),
             status: self.status.report(&self.store, &self.control, &self.registrar, &self.resolver),
+            lines: crate::list::lines(&self.control),
             metrics: self.status.metrics(&self.store, &self.control, &self.registrar, &self.resolver, &self.shared),
             now_micros: sys::clock::wall_micros,
         };
@@ -266,6 +269,7 @@ impl House {
             .map_err(|error| anyhow!("zones stay as they were: {error}"))?;
         self.shared.publish_authority(authority::authority(&config, &keys, &self.registrar));
         self.shared.publish_cookies(Arc::new(cookies));
+        self.shared.publish_limits(Arc::new(config.limits.clone()));
         self.resolver.reconfigure(&groups);
         self.store.set_retention(config.log.keep_age, config.log.keep_bytes);
         let kept = needs_restart(&running, &config);

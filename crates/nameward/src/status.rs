@@ -25,6 +25,7 @@ pub(crate) struct Status {
     /// What was found when the log was opened.
     opening: Mutex<Vec<String>>,
     outputs: OnceLock<Arc<Outputs>>,
+    listener_counts: OnceLock<Box<dyn Fn() -> front::Figures + Send + Sync>>,
 }
 
 impl Status {
@@ -35,12 +36,17 @@ impl Status {
             reload: Mutex::default(),
             opening: Mutex::default(),
             outputs: OnceLock::new(),
+            listener_counts: OnceLock::new(),
         }
     }
 
     pub(crate) fn set_listeners(&self, addresses: &[std::net::SocketAddr]) {
         let each = addresses.iter().flat_map(|address| [format!("udp://{address}"), format!("tcp://{address}")]);
         *self.listeners.lock().unwrap_or_else(PoisonError::into_inner) = each.collect();
+    }
+
+    pub(crate) fn set_listener_counts(&self, counts: impl Fn() -> front::Figures + Send + Sync + 'static) {
+        let _ = self.listener_counts.set(Box::new(counts));
     }
 
     pub(crate) fn set_opening(&self, notes: Vec<String>) {
@@ -163,10 +169,33 @@ impl Status {
         let status = Arc::clone(self);
         Arc::new(move || {
             let mut page = metrics(&store, &control, &registrar, &resolver, &shared);
+            if let Some(counts) = status.listener_counts.get() {
+                given_up(&mut page, &counts());
+            }
             output::samples(&mut page, &status.outputs.get().map(|outputs| outputs.status()).unwrap_or_default());
             page.finish()
         })
     }
+}
+
+/// What listeners gave up.
+fn given_up(page: &mut Page, figures: &front::Figures) {
+    let each = [
+        ("reply_unsent", figures.replies_unsent),
+        ("receive_error", figures.receive_errors),
+        ("lookup_overflow", figures.pursuits_overflowed),
+        ("lookup_crowded_out", figures.pursuits_crowded_out),
+        ("operation_overflow", figures.operations_overflowed),
+        ("connection_turned_away", figures.connections_turned_away),
+        ("connection_cut", figures.connections_cut),
+        ("session_aborted", figures.sessions_aborted),
+    ];
+    let help = "What listeners gave up, and why.";
+    for (why, count) in each {
+        page.sample(Kind::Counter, "nameward_listener_given_up_total", help, &[("why", why)], count as f64);
+    }
+    let help = "TCP connections accepted.";
+    page.sample(Kind::Counter, "nameward_tcp_connections_total", help, &[], figures.connections as f64);
 }
 
 fn metrics(store: &Store, control: &Control, registrar: &Registrar, resolver: &Resolver, shared: &Shared) -> Page {

@@ -97,6 +97,7 @@ fn event(name: &str, time_micros: i64) -> Event {
         attempts: 0,
         key: None,
         update: None,
+        repeats: 0,
         latency_micros: 100,
         query_size: 40,
         reply_size: 56,

@@ -145,6 +145,7 @@ pub(crate) mod tests {
             attempts: 0,
             key: None,
             update: None,
+            repeats: 0,
             latency_micros: 250,
             query_size: 40,
             reply_size: 92,

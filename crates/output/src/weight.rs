@@ -29,6 +29,7 @@ impl Weight {
         }
         match (row.action, row.outcome, row.rcode) {
             (Action::Block, ..) => Weight::Blocked,
+            (Action::Limit, ..) => Weight::Refused,
             (_, Outcome::Dropped | Outcome::Timeout, _) | (_, _, Some(SERVFAIL)) => Weight::Failed,
             (Action::Refuse, ..) => Weight::Refused,
             (_, Outcome::Error, Some(code)) if code != NXDOMAIN => Weight::Refused,

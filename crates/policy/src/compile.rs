@@ -3,13 +3,13 @@
 //! While compiling, a rule is 12 octets: the hash of its name and a tag (list, action, scope). Names are not kept; a
 //! matching rule's text is made again from the name that was asked.
 
-use std::io::{self, BufRead, Read};
+use std::io::{self, BufRead};
 use std::sync::Arc;
 
 use ahash::{HashMap, HashMapExt};
 
 use crate::judge::{Policy, RuleSet};
-use crate::line::{self, Content, LINE_BYTES_MAX, Reason, Rule, Scope};
+use crate::line::{self, Content, Reason, Rule, Scope};
 use crate::suffix::SuffixHasher;
 use crate::table::{Slot, Table};
 use crate::{FAULTS_KEPT, LineFault, ListAction, ListInfo, ListReport};
@@ -60,33 +60,19 @@ impl Compiler {
         }
     }
 
-    fn read_lines(&mut self, list: u8, info: &ListInfo, mut lines: impl BufRead) -> io::Result<ListReport> {
-        let mut report = ListReport::default();
-        let mut line = Vec::with_capacity(256);
-        for number in 1.. {
-            line.clear();
-            // One octet more than a line may have: the line's end, or the sign that it is too long.
-            (&mut lines).take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line)?;
-            if line.is_empty() {
-                break;
-            }
-            let ended = line.pop_if(|last| *last == b'\n').is_some();
-            let content = if line.len() > LINE_BYTES_MAX {
-                if !ended {
-                    lines.skip_until(b'\n')?;
-                }
-                Err(format!("longer than {LINE_BYTES_MAX} bytes").into())
-            } else {
-                let text = if number == 1 { without_mark(&line) } else { &line };
-                let action = info.action;
-                line::read(text, info.format, &mut |rule| self.take(rule, list, action, &mut report.rules))
+    fn read_lines(&mut self, list: u8, info: &ListInfo, lines: impl BufRead) -> io::Result<ListReport> {
+        let (mut report, action) = (ListReport::default(), info.action);
+        line::each(lines, |number, text, fault| {
+            let content = match fault {
+                Some(reason) => Err(reason),
+                None => line::read(text, info.format, &mut |rule| self.take(rule, list, action, &mut report.rules)),
             };
             match content {
                 Ok(Content::Nothing | Content::Rules) => {}
                 Ok(Content::Own) => report.skipped += 1,
-                Err(reason) => reject(&mut report, number, &line, reason),
+                Err(reason) => reject(&mut report, number, text, reason),
             }
-        }
+        })?;
         Ok(report)
     }
 
@@ -133,15 +119,10 @@ impl Compiler {
     }
 }
 
-/// Without the byte order mark some editors put first.
-fn without_mark(line: &[u8]) -> &[u8] {
-    line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line)
-}
-
 fn reject(report: &mut ListReport, line: u64, text: &[u8], reason: Reason) {
     report.rejected += 1;
     if report.faults.len() < FAULTS_KEPT {
-        report.faults.push(LineFault { line, text: line::shorten(without_mark(text)), reason: reason.into_owned() });
+        report.faults.push(LineFault { line, text: line::shorten(text), reason: reason.into_owned() });
     }
 }
 

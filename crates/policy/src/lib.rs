@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod compile;
+mod find;
 mod judge;
 mod line;
 mod network;
@@ -22,6 +23,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 pub use compile::{Compiler, LISTS_MAX, RULES_MAX, RULES_PER_LIST_MAX};
+pub use find::{LINES_TOLD_MAX, LineFound, Mentions, find};
 pub use judge::{Policy, Screened};
 pub use line::LINE_BYTES_MAX;
 pub use network::{Network, NetworkError};

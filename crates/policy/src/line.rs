@@ -4,6 +4,7 @@
 //! and no lists; what a rule's name may consist of is checked where it is hashed (`suffix`).
 
 use std::borrow::Cow;
+use std::io::{self, BufRead, Read};
 use std::net::IpAddr;
 
 use crate::Format;
@@ -46,6 +47,32 @@ pub(crate) enum Content {
     Rules,
     /// Names of the machine itself, as every hosts file has.
     Own,
+}
+
+/// Reads lines to the end, streaming. Each goes to `take` with its number from 1 on, without its end, and with what is wrong with it as a
+/// line; of one that is too long only the beginning.
+pub(crate) fn each(mut lines: impl BufRead, mut take: impl FnMut(u64, &[u8], Option<Reason>)) -> io::Result<()> {
+    let mut line = Vec::with_capacity(256);
+    for number in 1.. {
+        line.clear();
+        // One octet more than a line may have: the line's end, or the sign that it is too long.
+        (&mut lines).take(LINE_BYTES_MAX as u64 + 1).read_until(b'\n', &mut line)?;
+        if line.is_empty() {
+            break;
+        }
+        let ended = line.pop_if(|last| *last == b'\n').is_some();
+        let mut fault = None;
+        if line.len() > LINE_BYTES_MAX {
+            if !ended {
+                lines.skip_until(b'\n')?;
+            }
+            fault = Some(format!("longer than {LINE_BYTES_MAX} bytes").into());
+        }
+        // Some editors put a byte order mark first.
+        let text = if number == 1 { line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&line) } else { &line };
+        take(number, text, fault);
+    }
+    Ok(())
 }
 
 /// Reads one line without its end. Each rule goes to `take`, which may find fault with the name.

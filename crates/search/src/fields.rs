@@ -74,6 +74,7 @@ pub(crate) enum Id {
     AnswerCount,
     Key,
     Update,
+    Repeats,
     Tenant,
     Node,
     EdeText,
@@ -122,7 +123,7 @@ impl Id {
             Id::Latency | Id::UpstreamLatency => Kind::Quantity(Unit::Micros),
             Id::ReplySize | Id::QuerySize => Kind::Quantity(Unit::Bytes),
             Id::Ttl => Kind::Quantity(Unit::Seconds),
-            Id::ClientPort | Id::Attempts | Id::AnswerCount | Id::Seq => Kind::Quantity(Unit::One),
+            Id::ClientPort | Id::Attempts | Id::AnswerCount | Id::Repeats | Id::Seq => Kind::Quantity(Unit::One),
             Id::Time => Kind::Time,
         }
     }
@@ -157,7 +158,7 @@ impl Id {
         match self {
             Id::Opcode | Id::RcodeHeader => 15,
             Id::Transport | Id::Outcome | Id::Action | Id::Cache | Id::Attempts => u64::from(u8::MAX),
-            Id::Ttl | Id::Latency | Id::UpstreamLatency => u64::from(u32::MAX),
+            Id::Ttl | Id::Latency | Id::UpstreamLatency | Id::Repeats => u64::from(u32::MAX),
             Id::Seq => u64::MAX,
             _ => u64::from(u16::MAX),
         }
@@ -387,6 +388,7 @@ fields! {
         "Name of the key a query was signed with (TSIG), or that TKEY speaks of; there even when it was not accepted."
         ["key:ddns", "key:ddns*", "has:key code:!=NOERROR"];
     Update "update" [] "text" "Prerequisites and changes of an UPDATE in short; any part of it." ["update:www.example", "opcode:UPDATE -has:update"];
+    Repeats "repeats" [] "number" "Further queries this row stands for, not written down one by one: a flood." ["has:repeats", "repeats:>=1000"];
     Tenant "tenant" [] "text" "Whose query it was, by the networks of the tenants." ["tenant:office", "-has:tenant"];
     Node "node" [] "text" "The server that answered, or what the event was imported from." ["node:ns1", "node:import*"];
     Trace "trace" [] "text" "What policy looked at on the way; any part of it." ["trace:allow", "has:trace action:pass"];

@@ -95,6 +95,7 @@ fn stored(id: Id, row: &Row) -> Vec<u64> {
         Id::Ttl => maybe(row.ttl.map(u64::from)),
         Id::Attempts => one(row.attempts.into()),
         Id::AnswerCount => one(row.answer_count.into()),
+        Id::Repeats => maybe((row.repeats > 0).then_some(u64::from(row.repeats))),
         Id::Seq => one(row.seq),
         Id::Domain | Id::RegDomain | Id::Tld | Id::Client | Id::List | Id::Rule => Vec::new(),
         Id::Upstream | Id::Answer | Id::Key | Id::Update | Id::Tenant | Id::Node | Id::Time => Vec::new(),

@@ -108,6 +108,7 @@ pub(crate) fn event(numbers: &mut Numbers) -> Event {
         attempts: numbers.pick(&[0, 1, 255]),
         key: numbers.text(TEXTS),
         update: numbers.text(TEXTS),
+        repeats: numbers.pick(&[0, 0, 0, 1, 900, u32::MAX]),
         latency_micros: numbers.pick(&[0, 300, 1_000, 50_000, u32::MAX]),
         query_size: numbers.pick(&[0, 40, 512]),
         reply_size: numbers.pick(&[0, 100, 1_232, 65_535]),

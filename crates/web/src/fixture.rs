@@ -60,6 +60,7 @@ pub(crate) fn event(client: &str, domain: &str) -> Event {
         attempts: 0,
         key: None,
         update: None,
+        repeats: 0,
         latency_micros: 100,
         query_size: 40,
         reply_size: 40,
@@ -123,6 +124,13 @@ impl Server {
             chores: Arc::new(tokio::sync::Semaphore::new(1)),
             sessions: Arc::new(Sessions::new(TOKEN, |_| ()).unwrap()),
             status: Arc::new(|| panic!("no test asks for the status")),
+            lines: Arc::new(|name| api::LinesReply {
+                domain: name.text(),
+                action: "block".to_owned(),
+                list: Some("ads".to_owned()),
+                rule: Some("*.ads.example".to_owned()),
+                lists: Vec::new(),
+            }),
             metrics: Arc::new(String::new),
             now_micros: || NOW,
         };

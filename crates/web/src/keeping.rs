@@ -127,7 +127,7 @@ pub fn verified(report: &store::Report) -> VerifyReply {
 }
 
 /// The one turn; it ends with the work, also when who asked went away.
-fn turn(desk: &Desk) -> Result<OwnedSemaphorePermit, Fault> {
+pub(crate) fn turn(desk: &Desk) -> Result<OwnedSemaphorePermit, Fault> {
     let busy = "the log is being verified or compacted already";
     desk.chores.clone().try_acquire_owned().map_err(|_| Fault::new(StatusCode::CONFLICT, "one at a time", busy))
 }

@@ -7,6 +7,7 @@ mod assets;
 mod codes;
 mod export;
 mod keeping;
+mod lists;
 mod log;
 mod openapi;
 mod problem;
@@ -53,6 +54,8 @@ pub struct Desk {
     pub sessions: Arc<Sessions>,
     /// How the server is.
     pub status: Arc<dyn Fn() -> api::Status + Send + Sync>,
+    /// What the lists say of a name; reads them from disk.
+    pub lines: Arc<dyn Fn(&wire::name::Folded) -> api::LinesReply + Send + Sync>,
     /// Prometheus text.
     pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
     /// The present, microseconds since the Unix epoch.
@@ -68,6 +71,7 @@ pub(crate) async fn aside<T: Send + 'static>(work: impl FnOnce() -> T + Send + '
 pub fn router(desk: Desk) -> Router {
     let guarded = Router::new()
         .route("/status", get(log::status))
+        .route("/lists/lines", get(lists::lines))
         .route("/codes", get(codes::codes))
         .route("/codes/matrix", get(codes::matrix))
         .route("/codes/{code}", get(codes::code))

@@ -4,7 +4,7 @@ use axum::http::header;
 use axum::response::IntoResponse;
 use utoipa::OpenApi;
 
-use crate::{codes, export, keeping, log, questions, session, tail};
+use crate::{codes, export, keeping, lists, log, questions, session, tail};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -16,6 +16,7 @@ use crate::{codes, export, keeping, log, questions, session, tail};
         session::sign_in,
         session::sign_out,
         log::status,
+        lists::lines,
         codes::codes,
         codes::matrix,
         codes::code,

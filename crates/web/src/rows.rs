@@ -60,6 +60,7 @@ pub fn event_row(row: &Row) -> EventRow {
         attempts: row.attempts,
         key: row.key.clone(),
         update: row.update.clone(),
+        repeats: row.repeats,
         latency_ms: millis(row.latency_micros),
         query_size: row.query_size,
         reply_size: row.reply_size,
@@ -118,6 +119,13 @@ fn summary(row: &Row) -> String {
         if text.is_empty() { format!(": {}", ede::name(*number)) } else { format!(": {text}") }
     });
     match (row.action, row.outcome) {
+        (Action::Limit, Outcome::Dropped) => format!("Left {domain} unanswered: too many queries{}.", beside(row)),
+        (Action::Limit, _) => {
+            format!(
+                "Told the client that asks for {domain} to come back in another way: too many queries{}.",
+                beside(row)
+            )
+        }
         (Action::Refuse, _) => format!("Refused {domain}: {} may not ask here.", row.client),
         (Action::Block, _) => format!("Blocked {domain}{}; answered {code}.", rule(" by")),
         (_, Outcome::Dropped) => format!("Met {domain} with silence."),
@@ -148,6 +156,14 @@ fn summary(row: &Row) -> String {
             };
             format!("For {domain}, {what}{from}{allowed}.")
         }
+    }
+}
+
+/// What else the row stands for.
+fn beside(row: &Row) -> String {
+    match row.repeats {
+        0 => String::new(),
+        more => format!(" ({more} more like it in that second)"),
     }
 }
 
@@ -192,6 +208,7 @@ fn trace(row: &Row) -> Vec<TraceStep> {
         let decides = match row.action {
             Action::Block => *stage == "block lists" || *stage == "answer screen",
             Action::Allow => *stage == "allow lists",
+            Action::Limit => *stage == "limits",
             Action::Pass | Action::Refuse => false,
         };
         step(stage, (*finding).to_owned(), if decides { "decide" } else { "match" });
@@ -276,6 +293,7 @@ mod tests {
             attempts: 0,
             key: Some("ddns.example".into()),
             update: Some("add www.lab.example A".into()),
+            repeats: 0,
             latency_micros: 100,
             query_size: 120,
             reply_size: 90,

@@ -225,6 +225,7 @@ function Facts(props: {
         {fact("Flags", row().flags.join(" ") || EMPTY)}
         {fact("Key", row().key ?? EMPTY, ["key", row().key])}
         <Show when={row().update}>{(update) => fact("Update", update())}</Show>
+        <Show when={row().repeats > 0}>{fact("Repeats", `${row().repeats} more of the same kind in that second`)}</Show>
       </dl>
 
       <h3>Policy</h3>

@@ -143,6 +143,16 @@ pub(crate) fn status(args: &OutputArgs, states: &[PathBuf]) -> anyhow::Result<ap
     server.get("status", &[])?.map_err(|problem| anyhow!("{}: {}", problem.title, problem.detail))
 }
 
+/// What the server's lists say of a name.
+pub(crate) fn lines(
+    args: &OutputArgs,
+    states: &[PathBuf],
+    domain: &str,
+) -> anyhow::Result<Result<api::LinesReply, Problem>> {
+    let server = Client::find(&args.server, states, None)?;
+    server.get("lists/lines", &[("domain", domain)])
+}
+
 /// Whether output is a table for people: on a terminal, or when asked for.
 pub(crate) fn is_table(args: &OutputArgs) -> bool {
     match args.output {

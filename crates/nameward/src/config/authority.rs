@@ -305,7 +305,7 @@ impl Settle<'_> {
     }
 
     /// A list of rules, each read by `read`; every wrong one is told.
-    fn rules<T>(
+    pub(super) fn rules<T>(
         &mut self,
         key: &str,
         written: Option<Spanned<Vec<String>>>,

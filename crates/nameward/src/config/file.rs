@@ -23,6 +23,7 @@ pub(super) struct File {
     pub(super) privacy: Vec<Privacy>,
     pub(super) output: Vec<Output>,
     pub(super) cookies: Cookies,
+    pub(super) limits: Limits,
     pub(super) tkey: Tkey,
     pub(super) key: Vec<Key>,
     pub(super) zone: Vec<Zone>,
@@ -157,6 +158,19 @@ pub(super) struct Cookies {
     pub(super) previous: Written<Vec<String>>,
     pub(super) pressure: Written<i64>,
     pub(super) require_from: Written<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Limits {
+    pub(super) queries_per_second: Written<i64>,
+    pub(super) replies_per_second: Written<i64>,
+    pub(super) told_every: Written<i64>,
+    pub(super) ipv4_prefix: Written<i64>,
+    pub(super) ipv6_prefix: Written<i64>,
+    pub(super) events_per_second: Written<i64>,
+    pub(super) fair: Written<bool>,
+    pub(super) exempt: Written<Vec<String>>,
 }
 
 #[derive(Default, Deserialize)]

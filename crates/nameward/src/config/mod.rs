@@ -7,6 +7,7 @@ mod access;
 mod authority;
 mod file;
 mod keeping;
+mod limits;
 mod settle;
 mod values;
 
@@ -64,6 +65,8 @@ pub struct Config {
     pub nsid: String,
     /// DNS cookies.
     pub cookies: Cookies,
+    /// How much may be asked over UDP.
+    pub limits: engine::LimitSettings,
     /// TKEY.
     pub tkey: engine::TkeySettings,
     /// Keys of signed messages.

@@ -142,6 +142,29 @@ const ABOUT: &[(&str, &str)] = &[
         "UDP queries a second without a good cookie, for each thread, from which on there is pressure.",
     ),
     ("cookies.require_from", "Networks from which a good cookie is required whatever the mode, unless it is \"off\"."),
+    (
+        "limits.queries_per_second",
+        "UDP queries a second of one network of clients, or of one client with a good cookie, for each thread; more get no\nanswer. 0: no limit.",
+    ),
+    (
+        "limits.replies_per_second",
+        "The same reply over UDP to one network, a second, for each thread: for zones that anybody may ask, so that nobody\nsends their answers to others. 0: no limit.",
+    ),
+    (
+        "limits.told_every",
+        "One in so many queries held back is told to come back over TCP, or with the cookie it gets. 0: none.",
+    ),
+    ("limits.ipv4_prefix", "Bits of an IPv4 address that make its network."),
+    ("limits.ipv6_prefix", "Bits of an IPv6 address that make its network."),
+    (
+        "limits.events_per_second",
+        "Events of a flood (queries held back, names made up) written one by one, a second, for each thread; one event of each\nkind and second counts the others in `repeats`. 0: all are written.",
+    ),
+    (
+        "limits.fair",
+        "Whether networks that ask most are held back while more is asked than can be answered, so that the others are\nanswered.",
+    ),
+    ("limits.exempt", "Networks that are never held back."),
     ("tkey.create", "Whether keys may be made by TKEY (Diffie-Hellman, RFC 2930)."),
     ("tkey.allow", "Who may speak TKEY: networks and \"key:NAME\"."),
     ("key.name", "Name of the key, the same on both sides."),
@@ -364,6 +387,7 @@ impl Settle<'_> {
             file.upstream.into_iter().enumerate().map(|(index, section)| self.upstream(index, section)).collect();
         let lists = self.lists(file.list);
         let cookies = self.cookies(file.cookies);
+        let limits = self.limits(file.limits);
         let tenants = self.tenants(file.tenant);
         let privacy = self.privacy(file.privacy);
         let outputs = self.outputs(file.output);
@@ -387,6 +411,7 @@ impl Settle<'_> {
             web_listen: web_listen?,
             nsid: listening.nsid,
             cookies: cookies?,
+            limits: limits?,
             tkey: tkey?,
             keys: keys?,
             zones: zones?,

@@ -50,6 +50,7 @@ pub(crate) fn batch(first_seq: u64, rows: u64) -> Batch {
             attempts: 0,
             key: None,
             update: None,
+            repeats: 0,
             latency_micros: 100,
             query_size: 40,
             reply_size: 56,

@@ -158,6 +158,7 @@ impl Maker {
             attempts: u8::from(miss),
             key: tsig_error.map(|_| "ddns".into()),
             update: None,
+            repeats: 0,
             latency_micros: took as u32,
             query_size: 40 + numbers.below(30) as u16,
             reply_size: if silent { 0 } else { 60 + numbers.below(300) as u16 },

@@ -90,6 +90,7 @@ impl Judge {
             attempts: 0,
             key: None,
             update: None,
+            repeats: 0,
             latency_micros: 0,
             query_size: 0,
             reply_size: 0,

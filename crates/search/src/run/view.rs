@@ -81,6 +81,7 @@ const COLUMNS: &[(&str, &str, Made)] = &[
     ("reply_size", "reply_size", Made::Same),
     ("key", "key", Made::Same),
     ("update", "update", Made::Same),
+    ("repeats", "repeats", Made::Same),
 ];
 
 /// The columns, for completion and the documentation.

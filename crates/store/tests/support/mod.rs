@@ -46,6 +46,7 @@ pub fn event(number: u64, time_micros: i64) -> Event {
         attempts: (number % 3) as u8,
         key: number.is_multiple_of(5).then(|| format!("key{}.example", number % 2).into()),
         update: number.is_multiple_of(10).then(|| format!("add host{number}.example A").into()),
+        repeats: if number.is_multiple_of(7) { u32::from(small) } else { 0 },
         latency_micros: small.into(),
         query_size: 40 + small % 100,
         reply_size: small,
