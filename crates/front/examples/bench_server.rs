@@ -5,15 +5,18 @@
 //! dnsperf -s 127.0.0.1 -p 5301 -d queries.txt -l 10 -c 20
 //! ```
 //!
+//! With a fourth number so many TCP connections may be open, all of one client too, and an hour idle; see `benches/tcp.py`.
+//!
 //! Answers `n0.bench.example A` to `n999.bench.example A`; blocks `ads.example` and below. Events are counted, then dropped.
 
 use std::io::BufReader;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::Duration;
 
 use cache::{Cache, Key};
 use engine::{Event, Shared, Sink};
-use front::{Front, Settings};
+use front::{Front, Settings, TcpSettings};
 use policy::{BlockAnswer, Compiler, Format, ListAction, ListInfo, Network, Snapshot};
 use resolve::Resolver;
 use wire::name::Folded;
@@ -34,11 +37,19 @@ impl Sink for Counting {
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
     let Some(address) = arguments.next() else {
-        eprintln!("usage: bench_server ADDRESS:PORT [THREADS] [NAMES]");
+        eprintln!("usage: bench_server ADDRESS:PORT [THREADS] [NAMES] [CONNECTIONS]");
         std::process::exit(2);
     };
     let threads = arguments.next().map_or(Ok(sys::cores()), |text| text.parse())?;
     let names: usize = arguments.next().map_or(Ok(1_000), |text| text.parse())?;
+    let connections: Option<usize> = arguments.next().map(|text| text.parse()).transpose()?;
+    sys::raise_descriptor_limit()?;
+    let tcp = connections.map_or_else(TcpSettings::default, |all| TcpSettings {
+        connections_max: all,
+        connections_per_client_max: all,
+        idle: Duration::from_secs(3_600),
+        ..TcpSettings::default()
+    });
 
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
     let cache = Arc::new(Cache::new(cache::Settings::default()));
@@ -49,7 +60,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let shared = Shared::new(Arc::new(snapshot()?), cache, resolver, engine::Settings::default());
 
     let events = Arc::new(AtomicU64::new(0));
-    let settings = Settings { addresses: vec![address.parse()?], threads, ..Settings::default() };
+    let settings = Settings { addresses: vec![address.parse()?], threads, tcp, ..Settings::default() };
     let sinks = || -> Box<dyn Sink> { Box::new(Counting(Arc::clone(&events))) };
     let front = Front::start(&settings, &shared, &sinks, runtime.handle())?;
     println!("listening on {:?}; end with Ctrl-C", front.local_addresses());

@@ -12,7 +12,8 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::figures::{Cells, count};
 
-/// Desks shared by all tasks. A task holds one for the microseconds of one answer; a few keep workers apart.
+/// Desks shared by all tasks, each with a small cache of its own. A task holds one for the microseconds of one turn; a few keep
+/// workers apart.
 const DESKS: usize = 4;
 
 /// Names below one domain may take this part of all places, once half of them are taken: names made up below one domain whose servers are
@@ -25,13 +26,26 @@ const TICK: Duration = Duration::from_secs(1);
 /// Why a query that found all places taken gets no lookup; its extended error says so.
 pub(crate) const OVERFLOW: &str = "too many queries are waiting";
 
+/// Threads that have worked at a desk.
+static SEATED: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// Which desk this thread works at.
+    static SEAT: usize = SEATED.fetch_add(1, Relaxed);
+}
+
+/// A shared desk and what lies on it.
+struct Table {
+    desk: Desk,
+    reply: Vec<u8>,
+}
+
 /// What all listeners share.
 pub(crate) struct Office {
     pub(crate) shared: Arc<Shared>,
     pub(crate) cells: Cells,
     pub(crate) runtime: Handle,
-    desks: Vec<Mutex<Desk>>,
-    turn: AtomicUsize,
+    desks: Vec<Mutex<Table>>,
     places: Arc<Semaphore>,
     places_max: usize,
     crowds: Crowds,
@@ -79,17 +93,18 @@ impl Office {
         runtime: Handle,
         pursuits_max: usize,
     ) -> Office {
-        let desks = (0..DESKS).map(|_| Mutex::new(Desk::small(Arc::clone(&shared), sinks()))).collect();
+        let table = |_| Mutex::new(Table { desk: Desk::new(Arc::clone(&shared), sinks()), reply: Vec::new() });
+        let desks = (0..DESKS).map(table).collect();
         let places_max = pursuits_max.min(Semaphore::MAX_PERMITS);
         let places = Arc::new(Semaphore::new(places_max));
-        let (turn, crowds) = (AtomicUsize::new(0), Crowds::default());
-        Office { shared, cells: Cells::default(), runtime, desks, turn, places, places_max, crowds }
+        Office { shared, cells: Cells::default(), runtime, desks, places, places_max, crowds: Crowds::default() }
     }
 
-    /// Works at one of the shared desks.
-    pub(crate) fn at_desk<T>(&self, work: impl FnOnce(&mut Desk) -> T) -> T {
-        let turn = self.turn.fetch_add(1, Relaxed);
-        work(&mut self.desks[turn % DESKS].lock().unwrap_or_else(PoisonError::into_inner))
+    /// Works at one of the shared desks, for a thread always the same, with a buffer for a reply that lies there.
+    pub(crate) fn at_desk<T>(&self, work: impl FnOnce(&mut Desk, &mut Vec<u8>) -> T) -> T {
+        let mut table = self.desks[SEAT.with(|seat| *seat) % DESKS].lock().unwrap_or_else(PoisonError::into_inner);
+        let Table { desk, reply } = &mut *table;
+        work(desk, reply)
     }
 
     /// Takes a pursuit up on tokio if there is a place; otherwise hands it back. `deliver` gets the octets of the reply.
@@ -135,8 +150,8 @@ impl Office {
 
     /// Tells the desks the time.
     fn tick(&self) {
-        for desk in &self.desks {
-            desk.lock().unwrap_or_else(PoisonError::into_inner).tick(now());
+        for table in &self.desks {
+            table.lock().unwrap_or_else(PoisonError::into_inner).desk.tick(now());
         }
     }
 
@@ -168,7 +183,7 @@ async fn follow<Delivery>(
 {
     let mut late: Late = engine::pursue(&office.shared, *pursuit).await;
     deliver(std::mem::take(&mut late.reply)).await;
-    office.at_desk(|desk| desk.offer(late, now()));
+    office.at_desk(|desk, _| desk.offer(late, now()));
     drop(place);
 }
 
@@ -182,7 +197,7 @@ async fn follow_operation<Delivery>(
 {
     let Operated { mut late, more } = engine::operate(&office.shared, *operating).await;
     deliver(std::mem::take(&mut late.reply), more).await;
-    office.at_desk(|desk| desk.offer(late, now()));
+    office.at_desk(|desk, _| desk.offer(late, now()));
     drop(place);
 }
 

@@ -6,8 +6,8 @@
 //! ```text
 //! udp thread ─ batch ─▶ Desk::answer ─┬─ replies ─▶ one sendmmsg
 //!                                     └─ Pursue ──▶ tokio (bounded) ─▶ engine::pursue ─▶ one sendmsg
-//! tcp task ─── frame ─▶ Desk::answer ─┬─ reply ───▶ writer task
-//!                                     └─ Pursue ──▶ engine::pursue ──▶ writer task, out of order
+//! tcp task ─── turn ──▶ Desk::converse┬─ replies ─▶ one write
+//!                                     └─ Pursue ──▶ tokio (bounded) ─▶ engine::pursue ─▶ the task again, out of order
 //! either ────────────────────────────── Operate ──▶ tokio (bounded) ─▶ engine::operate, all its messages in turn
 //! ```
 
