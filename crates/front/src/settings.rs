@@ -54,7 +54,7 @@ impl Default for Settings {
 impl Default for TcpSettings {
     fn default() -> TcpSettings {
         TcpSettings {
-            connections_max: 1_024,
+            connections_max: 10_000,
             connections_per_client_max: 128,
             in_flight_max: 64,
             idle: Duration::from_secs(10),

@@ -442,7 +442,8 @@ fn control_settings(config: &Config) -> control::Settings {
 }
 
 fn engine_settings(config: &Config) -> engine::Settings {
-    engine::Settings { udp_size: config.udp_size, nsid: config.nsid.as_bytes().into(), ..engine::Settings::default() }
+    let (udp_size, nsid) = (config.udp_size, config.nsid.as_bytes().into());
+    engine::Settings { udp_size, nsid, tcp_idle: config.tcp.idle, ..engine::Settings::default() }
 }
 
 fn loopbacks(port: u16) -> Vec<SocketAddr> {
@@ -461,7 +462,13 @@ fn open_front(
         let sinks = store.clone();
         let defaults = front::Settings::default();
         let threads = if config.threads == 0 { defaults.threads } else { config.threads };
-        let settings = front::Settings { addresses: addresses.to_vec(), threads, ..defaults };
+        let tcp = front::TcpSettings {
+            connections_max: config.tcp.connections.min(connections_possible()),
+            connections_per_client_max: config.tcp.per_client,
+            idle: config.tcp.idle,
+            ..defaults.tcp
+        };
+        let settings = front::Settings { addresses: addresses.to_vec(), threads, tcp, ..defaults };
         Front::start(&settings, shared, &move || Box::new(sinks.sender()), runtime.handle())
     };
     let line = |front: &Front| {
@@ -497,6 +504,11 @@ fn open_front(
 fn search_limits(config: &Config) -> Limits {
     let config::SearchLimits { memory_bytes, time, concurrent } = config.search;
     Limits { memory_bytes, search_bytes: memory_bytes / 2, time, concurrent }
+}
+
+/// Connections that leave half of the descriptors to lookups and the log.
+fn connections_possible() -> usize {
+    sys::raise_descriptor_limit().map_or(usize::MAX, |limit| usize::try_from(limit / 2).unwrap_or(usize::MAX))
 }
 
 /// Names the changed settings that only a restart brings into force.

@@ -36,6 +36,9 @@ pub(super) struct Listen {
     pub(super) threads: Written<i64>,
     pub(super) udp_size: Written<i64>,
     pub(super) nsid: Written<String>,
+    pub(super) tcp_connections: Written<i64>,
+    pub(super) tcp_connections_per_client: Written<i64>,
+    pub(super) tcp_idle: Written<String>,
 }
 
 #[derive(Default, Deserialize)]

@@ -63,6 +63,8 @@ pub struct Config {
     pub web_listen: Option<SocketAddr>,
     /// What tells this server from others behind one address (NSID, RFC 5001); empty is none.
     pub nsid: String,
+    /// Limits of TCP connections.
+    pub tcp: TcpLimits,
     /// DNS cookies.
     pub cookies: Cookies,
     /// How much may be asked over UDP.
@@ -113,6 +115,17 @@ pub struct List {
     pub source: String,
     /// Time between two readings.
     pub refresh: Duration,
+}
+
+/// Limits of TCP connections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpLimits {
+    /// At once.
+    pub connections: usize,
+    /// Of one client address at once.
+    pub per_client: usize,
+    /// Without a query.
+    pub idle: Duration,
 }
 
 /// DNS cookies.

@@ -9,10 +9,12 @@ use toml::Spanned;
 use wire::reply::{BlockReply, UDP_SIZE_DEFAULT};
 
 use super::file::{self, File};
-use super::{Config, FILE_BYTES_MAX, Fault, List, Shown, UpstreamGroup, values};
+use super::{Config, FILE_BYTES_MAX, Fault, List, Shown, TcpLimits, UpstreamGroup, values};
 
 /// Most lists: each has a bit in a rule's set.
 const LISTS_MAX: usize = 255;
+/// Most TCP connections: each is a descriptor.
+const CONNECTIONS_MAX: i64 = 1_000_000;
 /// Most answering threads.
 const THREADS_MAX: i64 = 256;
 
@@ -40,6 +42,12 @@ const ABOUT: &[(&str, &str)] = &[
     ),
     ("listen.threads", "Threads that answer UDP; 0 is one for each core."),
     ("listen.udp_size", "Largest reply over UDP, octets (512 to 4096). 1232 never needs fragments."),
+    (
+        "listen.tcp_connections",
+        "TCP connections at once; the system's limit of open files may allow fewer. About 3 KiB each.",
+    ),
+    ("listen.tcp_connections_per_client", "TCP connections of one client address at once."),
+    ("listen.tcp_idle", "How long a TCP connection may stay without a query."),
     ("upstream.suffix", "Names these servers are asked for: the suffix and everything below; \".\" is all."),
     (
         "upstream.servers",
@@ -309,6 +317,7 @@ struct Listening {
     threads: usize,
     udp_size: u16,
     nsid: String,
+    tcp: TcpLimits,
 }
 
 pub(super) struct Settle<'t> {
@@ -410,6 +419,7 @@ impl Settle<'_> {
             outputs: outputs?,
             web_listen: web_listen?,
             nsid: listening.nsid,
+            tcp: listening.tcp,
             cookies: cookies?,
             limits: limits?,
             tkey: tkey?,
@@ -435,7 +445,18 @@ impl Settle<'_> {
             ..=NSID_LEN_MAX => Ok(text.to_owned()),
             len => Err(format!("{len} octets, at most {NSID_LEN_MAX}")),
         });
-        Some(Listening { dns: dns?, threads: threads?, udp_size: udp_size?, nsid: nsid? })
+        let usual = front::TcpSettings::default();
+        let mut number = |key: &str, written, default: usize| {
+            self.one(key, written, default as i64, |&number| {
+                whole(number, 1, CONNECTIONS_MAX).map(|number| number as usize)
+            })
+        };
+        let connections = number("listen.tcp_connections", section.tcp_connections, usual.connections_max);
+        let per_client = section.tcp_connections_per_client;
+        let per_client = number("listen.tcp_connections_per_client", per_client, usual.connections_per_client_max);
+        let idle = self.text("listen.tcp_idle", section.tcp_idle, "10s", values::duration);
+        let tcp = TcpLimits { connections: connections?, per_client: per_client?, idle: idle? };
+        Some(Listening { dns: dns?, threads: threads?, udp_size: udp_size?, nsid: nsid?, tcp })
     }
 
     fn upstream(&mut self, index: usize, section: file::Upstream) -> Option<UpstreamGroup> {

@@ -143,6 +143,24 @@ fn show_tells_where_each_value_came_from() {
 }
 
 #[test]
+fn limits_are_read_and_held_to_what_makes_sense() {
+    let text = "[limits]\nqueries_per_second = 500\ntold_every = 0\nipv4_prefix = 20\nexempt = [\"10.0.0.0/8\"]\nfair = false\n\
+        [listen]\ntcp_connections = 50\ntcp_connections_per_client = 5\ntcp_idle = \"3s\"\n";
+    let config = read(text, Path::new("/state")).unwrap();
+    let expected = engine::LimitSettings {
+        queries_per_second: 500,
+        told_every: 0,
+        ipv4_prefix: 20,
+        exempt: [policy::Network::parse("10.0.0.0/8").unwrap()].into(),
+        fair: false,
+        ..engine::LimitSettings::default()
+    };
+    assert_eq!(config.limits, expected);
+    assert_eq!((config.tcp.connections, config.tcp.per_client, config.tcp.idle.as_secs()), (50, 5, 3));
+    insta::assert_snapshot!(faults("[limits]\nqueries_per_second = -1\nipv6_prefix = 129\nexempt = [\"10.0.0.1/8\"]\n"), @"");
+}
+
+#[test]
 fn two_lists_of_one_name_are_told_apart() {
     let list = "[[list]]\nname = \"a\"\nsource = \"x\"\n";
     assert_eq!(faults(&format!("{list}{list}")), "list[1].name: a second list is named \"a\"");
