@@ -9,12 +9,14 @@ use std::sync::{Arc, LazyLock};
 
 use arrow::array::{
     ArrayRef, AsArray, FixedSizeBinaryBuilder, ListBuilder, RecordBatch, StringArray, StringBuilder,
-    StringDictionaryBuilder, TimestampMicrosecondBuilder, UInt8Builder, UInt16Builder, UInt32Builder, UInt64Builder,
+    TimestampMicrosecondBuilder, UInt8Builder, UInt16Array, UInt16Builder, UInt32Builder, UInt64Builder,
     new_null_array,
 };
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, UInt16Type};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef, TimeUnit, UInt8Type, UInt16Type};
 
 use crate::Event;
+use crate::dictionary::Words;
+use crate::names::{Derived, Names};
 use wire::code::Code;
 
 /// Version of the schema below, written into every file.
@@ -107,12 +109,39 @@ pub fn upgrade(batch: &RecordBatch) -> Option<RecordBatch> {
     RecordBatch::try_new(schema(), batch.columns().iter().cloned().chain(added).collect()).ok()
 }
 
+/// Whether a column follows from others of its row, so that what must be small need not hold it: `derive` makes it again.
+#[must_use]
+pub fn is_derived(column: &str) -> bool {
+    matches!(column, "reg_domain" | "rcode_header" | "code" | "domain_rev")
+}
+
+/// Makes a derived column of the columns it follows from; `None` when they are not there, or no column is derived by this name.
+#[must_use]
+pub fn derive<'a>(column: &str, of: impl Fn(&str) -> Option<&'a ArrayRef>) -> Option<ArrayRef> {
+    let numbers = |name: &str| of(name)?.as_primitive_opt::<UInt16Type>();
+    let names = || of("domain")?.as_string_opt::<i32>();
+    Some(match column {
+        "reg_domain" => Arc::new(names()?.iter().map(|name| name.and_then(reg_domain)).collect::<StringArray>()),
+        "domain_rev" => Arc::new(names()?.iter().map(|name| name.map(reversed_domain)).collect::<StringArray>()),
+        "rcode_header" => Arc::new(numbers("rcode")?.unary::<_, UInt8Type>(header_of)),
+        "code" => {
+            let errors = numbers("tsig_error")?.iter().zip(numbers("tkey_error")?);
+            let codes = numbers("rcode")?.iter().zip(errors);
+            let code = |(rcode, (tsig_error, tkey_error))| Code::derive(rcode, tsig_error, tkey_error).map(Code::key);
+            Arc::new(codes.map(code).collect::<UInt16Array>())
+        }
+        _ => return None,
+    })
+}
+
+/// The part of a return code that is in the header (RFC 6891 §6.1.3).
+fn header_of(rcode: u16) -> u8 {
+    (rcode & 0xf) as u8
+}
+
 fn reversed_names(batch: &RecordBatch) -> ArrayRef {
-    let names = batch.column_by_name("domain").and_then(|column| column.as_string_opt::<i32>());
-    match names {
-        Some(names) => Arc::new(names.iter().map(|name| name.map(reversed_domain)).collect::<StringArray>()),
-        None => new_null_array(&DataType::Utf8, batch.num_rows()),
-    }
+    let made = derive("domain_rev", |name| batch.column_by_name(name));
+    made.unwrap_or_else(|| new_null_array(&DataType::Utf8, batch.num_rows()))
 }
 
 /// The 16 bytes an address is stored as.
@@ -146,7 +175,7 @@ pub fn reversed_domain(domain: &str) -> String {
 }
 
 /// Dots behind a backslash are part of a label (RFC 1035 §5.1).
-fn reverse_into(domain: &str, reversed: &mut String) {
+pub(crate) fn reverse_into(domain: &str, reversed: &mut String) {
     let bytes = domain.as_bytes();
     let mut end = bytes.len();
     for at in (0..bytes.len()).rev() {
@@ -173,6 +202,7 @@ fn push_label(label: &str, reversed: &mut String) {
 pub struct Builder {
     next_seq: u64,
     rows: usize,
+    names: Names,
     time: TimestampMicrosecondBuilder,
     seq: UInt64Builder,
     client: FixedSizeBinaryBuilder,
@@ -196,11 +226,11 @@ pub struct Builder {
     answer_count: UInt16Builder,
     ttl: UInt32Builder,
     action: UInt8Builder,
-    list: StringDictionaryBuilder<UInt16Type>,
+    list: Words,
     rule: StringBuilder,
     trace: StringBuilder,
     cache: UInt8Builder,
-    upstream: StringDictionaryBuilder<UInt16Type>,
+    upstream: Words,
     upstream_latency: UInt32Builder,
     attempts: UInt8Builder,
     latency: UInt32Builder,
@@ -208,11 +238,10 @@ pub struct Builder {
     reply_size: UInt16Builder,
     key: StringBuilder,
     update: StringBuilder,
-    tenant: StringDictionaryBuilder<UInt16Type>,
-    node: StringDictionaryBuilder<UInt16Type>,
+    tenant: Words,
+    node: Words,
     domain_rev: StringBuilder,
     repeats: UInt32Builder,
-    reversed: String,
 }
 
 impl Builder {
@@ -222,6 +251,7 @@ impl Builder {
         Builder {
             next_seq: first_seq,
             rows: 0,
+            names: Names::default(),
             time: TimestampMicrosecondBuilder::new().with_timezone("UTC"),
             seq: UInt64Builder::new(),
             client: FixedSizeBinaryBuilder::new(ADDRESS_LEN),
@@ -245,11 +275,11 @@ impl Builder {
             answer_count: UInt16Builder::new(),
             ttl: UInt32Builder::new(),
             action: UInt8Builder::new(),
-            list: StringDictionaryBuilder::new(),
+            list: Words::default(),
             rule: StringBuilder::new(),
             trace: StringBuilder::new(),
             cache: UInt8Builder::new(),
-            upstream: StringDictionaryBuilder::new(),
+            upstream: Words::default(),
             upstream_latency: UInt32Builder::new(),
             attempts: UInt8Builder::new(),
             latency: UInt32Builder::new(),
@@ -257,11 +287,10 @@ impl Builder {
             reply_size: UInt16Builder::new(),
             key: StringBuilder::new(),
             update: StringBuilder::new(),
-            tenant: StringDictionaryBuilder::new(),
-            node: StringDictionaryBuilder::new(),
+            tenant: Words::default(),
+            node: Words::default(),
             domain_rev: StringBuilder::new(),
             repeats: UInt32Builder::new(),
-            reversed: String::new(),
         }
     }
 
@@ -294,13 +323,15 @@ impl Builder {
         self.client_port.append_value(event.client_port);
         self.transport.append_value(event.transport.number());
         self.opcode.append_value(event.opcode);
+        let derived = event.domain.as_deref().map(|domain| self.names.of(domain));
         self.domain.append_option(event.domain.as_deref());
-        self.reg_domain.append_option(event.domain.as_deref().and_then(reg_domain));
+        self.reg_domain.append_option(derived.and_then(Derived::reg_domain));
+        self.domain_rev.append_option(derived.map(Derived::reversed));
         self.qtype.append_value(event.qtype);
         self.qclass.append_value(event.qclass);
         self.flags.append_value(event.flags.0);
         self.outcome.append_value(event.outcome.number());
-        self.rcode_header.append_option(event.rcode.map(|rcode| (rcode & 0xf) as u8));
+        self.rcode_header.append_option(event.rcode.map(header_of));
         self.rcode.append_option(event.rcode);
         self.tsig_error.append_option(event.tsig_error);
         self.tkey_error.append_option(event.tkey_error);
@@ -316,11 +347,11 @@ impl Builder {
         self.answer_count.append_value(event.answer_count);
         self.ttl.append_option(event.ttl);
         self.action.append_value(event.action.number());
-        append_word(&mut self.list, event.list.as_deref());
+        self.list.append(event.list.as_ref());
         self.rule.append_option(event.rule.as_deref());
         self.trace.append_option(event.trace.as_deref());
         self.cache.append_value(event.cache.number());
-        append_word(&mut self.upstream, event.upstream.as_deref());
+        self.upstream.append(event.upstream.as_ref());
         self.upstream_latency.append_option(event.upstream_latency_micros);
         self.attempts.append_value(event.attempts);
         self.latency.append_value(event.latency_micros);
@@ -328,13 +359,8 @@ impl Builder {
         self.reply_size.append_value(event.reply_size);
         self.key.append_option(event.key.as_deref());
         self.update.append_option(event.update.as_deref());
-        append_word(&mut self.tenant, event.tenant.as_deref());
-        append_word(&mut self.node, event.node.as_deref());
-        self.domain_rev.append_option(event.domain.as_deref().map(|domain| {
-            self.reversed.clear();
-            reverse_into(domain, &mut self.reversed);
-            self.reversed.as_str()
-        }));
+        self.tenant.append(event.tenant.as_ref());
+        self.node.append(event.node.as_ref());
         self.repeats.append_option((event.repeats > 0).then_some(event.repeats));
     }
 
@@ -385,14 +411,5 @@ impl Builder {
         ];
         #[expect(clippy::expect_used, reason = "columns above are the schema's, in order, all of one length")]
         RecordBatch::try_new(schema(), columns).expect("columns fit the schema")
-    }
-}
-
-/// Appends a word to a dictionary column. A dictionary past its 65,536 words of one batch stores null rather than failing:
-/// lists and upstreams number in the tens.
-fn append_word(column: &mut StringDictionaryBuilder<UInt16Type>, word: Option<&str>) {
-    match word {
-        Some(word) if column.append(word).is_ok() => {}
-        _ => column.append_null(),
     }
 }

@@ -5,13 +5,16 @@
 
 mod about;
 mod columns;
+mod dictionary;
+mod names;
 mod row;
 mod words;
 
 pub use about::column_about;
 pub use arrow::array::RecordBatch as Batch;
 pub use columns::{
-    Builder, SCHEMA_VERSION, address_bytes, address_from_bytes, reg_domain, reversed_domain, schema, schema_of, upgrade,
+    Builder, SCHEMA_VERSION, address_bytes, address_from_bytes, derive, is_derived, reg_domain, reversed_domain,
+    schema, schema_of, upgrade,
 };
 pub use row::{NotEvents, Row, rows};
 pub use words::{Action, CacheState, Flags, Outcome, Transport};
