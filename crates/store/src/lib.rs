@@ -18,11 +18,14 @@
 
 mod admission;
 mod clock;
+mod different;
 mod disk;
+mod hash;
 mod importer;
 mod jobs;
 mod live;
 mod manifest;
+mod numbered;
 mod recover;
 mod remote;
 mod retention;

@@ -10,12 +10,11 @@ mod build;
 mod cells;
 mod distinct;
 mod file;
-mod hash;
 mod keep;
 mod latency;
 mod lists;
 mod resident;
-mod values;
+mod tally;
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs;
@@ -33,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::live::Contents;
 use crate::manifest::Entry;
+use crate::numbered::Names;
 use crate::segment::{self, Fault, HOUR_MICROS, Segment};
 use crate::table::Events;
 
@@ -63,8 +63,14 @@ pub(crate) struct Made {
 
 /// Makes the rollup of a segment from its rows and puts it in place durably. `None` when it cannot be made now, which is
 /// said: the segment is whole without it.
-pub(crate) fn write(disk: &Disk, folder: &Path, entry: &Entry, batches: &[Arc<RecordBatch>]) -> Option<Made> {
-    match try_write(disk, folder, entry, batches) {
+pub(crate) fn write(
+    disk: &Disk,
+    folder: &Path,
+    entry: &Entry,
+    batches: &[Arc<RecordBatch>],
+    names: &Names<'_>,
+) -> Option<Made> {
+    match try_write(disk, folder, entry, batches, names) {
         Ok(made) => Some(made),
         Err(error) => {
             tracing::warn!(file = %entry.file, %error, "cannot make the rollup of a segment");
@@ -73,8 +79,14 @@ pub(crate) fn write(disk: &Disk, folder: &Path, entry: &Entry, batches: &[Arc<Re
     }
 }
 
-fn try_write(disk: &Disk, folder: &Path, entry: &Entry, batches: &[Arc<RecordBatch>]) -> io::Result<Made> {
-    let contents = build::build(batches).map_err(io::Error::other)?;
+fn try_write(
+    disk: &Disk,
+    folder: &Path,
+    entry: &Entry,
+    batches: &[Arc<RecordBatch>],
+    names: &Names<'_>,
+) -> io::Result<Made> {
+    let contents = build::build(batches, names).map_err(io::Error::other)?;
     let octets = file::encode(&contents, &entry.file)?;
     let rollups = folder.join(FOLDER);
     let path = rollups.join(&entry.file);
@@ -95,7 +107,8 @@ fn try_write(disk: &Disk, folder: &Path, entry: &Entry, batches: &[Arc<RecordBat
 /// # Errors
 /// Says what is wrong with the rows.
 pub fn rollup_of(batches: &[Arc<RecordBatch>]) -> Result<Vec<u8>, String> {
-    file::encode(&build::build(batches)?, "").map_err(|error| error.to_string())
+    let names = Names::of(batches).ok_or("its columns are not those of events")?;
+    file::encode(&build::build(batches, &names)?, "").map_err(|error| error.to_string())
 }
 
 /// Removes files of the rollup folder that belong to no segment of the manifest.

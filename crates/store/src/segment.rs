@@ -6,6 +6,9 @@
 //! Knows nothing of the WAL or of searches.
 
 mod check;
+mod chunk;
+mod fresh;
+mod hybrid;
 mod order;
 
 use std::fs::{self, File};
@@ -25,8 +28,10 @@ use parquet::schema::types::ColumnPath;
 
 use crate::disk::{Disk, TEMP_EXTENSION};
 use crate::manifest::Entry;
+use crate::numbered::Names;
 use crate::{remote, rollup};
-use order::Order;
+use fresh::Rows;
+use order::{Order, Sequence};
 
 pub use check::check_segment_bytes;
 pub(crate) use check::{Fault, adopt, check_fully, check_quickly, checked, oldest_of_tenants, read_at_most, read_rows};
@@ -62,6 +67,9 @@ const UNSPANNED_COLUMNS: &[&str] = &[
     "query_size",
     "reply_size",
 ];
+/// Time and number go up from row to row, or from one event of a client to the next, so their differences are small. A dictionary of
+/// them, or of ports, is as large as they are.
+const DIFFERENCES: &[&str] = &["time", "seq", "client_port"];
 /// How often the filter of a row group's clients may name one that is not there: a byte and a half for each client.
 const CLIENT_BLOOM_FPP: f64 = 0.01;
 /// Octets of a column's dictionary, from which on values are written as they are. Names come again, in all of a segment: the
@@ -187,7 +195,9 @@ pub(crate) fn write(
     let hour = path.parent().unwrap_or(&segments);
     fs::create_dir_all(hour)?;
     let temp = path.with_extension(TEMP_EXTENSION);
-    let written = encode(disk, &temp, source, batches, &order);
+    let names =
+        Names::of(batches).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "not a batch of events"))?;
+    let written = encode(disk, &temp, source, batches, &order, &names);
     let Written { bytes, crc, memory_bytes } = match written {
         Ok(written) => written,
         Err(error) => {
@@ -203,7 +213,7 @@ pub(crate) fn write(
     }
     let mut entry = Entry {
         file,
-        rows: order.rows.len() as u64,
+        rows: order.rows,
         time_min_micros: order.time_min_micros,
         time_max_micros: order.time_max_micros,
         seq_max: order.seq_max,
@@ -217,7 +227,7 @@ pub(crate) fn write(
         rollup: None,
         remote: false,
     };
-    entry.rollup = rollup::write(disk, folder, &entry, batches);
+    entry.rollup = rollup::write(disk, folder, &entry, batches, &names);
     Ok(entry)
 }
 
@@ -248,6 +258,7 @@ fn encode(
     source: &Source,
     batches: &[Arc<RecordBatch>],
     order: &Order,
+    names: &Names<'_>,
 ) -> io::Result<Written> {
     match fs::remove_file(temp) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -256,20 +267,39 @@ fn encode(
     let output = Output { disk, file: disk.create(temp)?, bytes: 0, crc: crc32fast::Hasher::new() };
     // One write per mebibyte or so, not one per page.
     let output = io::BufWriter::with_capacity(1 << 20, output);
-    let mut writer = ArrowWriter::try_new(output, event::schema(), Some(properties(source, order)))?;
+    let properties = properties(source, order);
+    let (output, memory_bytes) = match &order.sequence {
+        Sequence::ByTime(by_time) => {
+            let rows = Rows { batches, order: by_time.as_deref(), names };
+            let memory_bytes = batches.iter().map(|batch| batch.get_array_memory_size() as u64).sum();
+            (fresh::encode(output, &rows, properties)?, memory_bytes)
+        }
+        Sequence::ByClient(rows) => encode_picked(output, batches, rows, properties)?,
+    };
+    let output = output.into_inner().map_err(io::IntoInnerError::into_error)?;
+    disk.sync(&output.file)?;
+    Ok(Written { bytes: output.bytes, crc: output.crc.finalize(), memory_bytes })
+}
+
+/// Writes rows by batch and place; what it was written to, and the octets the rows have in memory.
+fn encode_picked<W: Write + Send>(
+    output: W,
+    batches: &[Arc<RecordBatch>],
+    rows: &[(u32, u32)],
+    properties: WriterProperties,
+) -> io::Result<(W, u64)> {
+    let mut writer = ArrowWriter::try_new(output, event::schema(), Some(properties))?;
     let inputs: Vec<&RecordBatch> = batches.iter().map(AsRef::as_ref).collect();
     let mut picks = Vec::with_capacity(CHUNK_ROWS);
     let mut memory_bytes = 0;
-    for chunk in order.rows.chunks(CHUNK_ROWS) {
+    for chunk in rows.chunks(CHUNK_ROWS) {
         picks.clear();
         picks.extend(chunk.iter().map(|&(batch, row)| (batch as usize, row as usize)));
         let batch = interleave_record_batch(&inputs, &picks).map_err(io::Error::other)?;
         memory_bytes += batch.get_array_memory_size() as u64;
         writer.write(&batch)?;
     }
-    let output = writer.into_inner()?.into_inner().map_err(io::IntoInnerError::into_error)?;
-    disk.sync(&output.file)?;
-    Ok(Written { bytes: output.bytes, crc: output.crc.finalize(), memory_bytes })
+    Ok((writer.into_inner()?, memory_bytes))
 }
 
 /// What a file came to.
@@ -334,9 +364,7 @@ fn properties(source: &Source, order: &Order) -> WriterProperties {
         let column = ColumnPath::from(field.name().as_str());
         builder = builder.set_column_dictionary_page_size_limit(column, DICTIONARY_BYTES_MAX);
     }
-    // Time and number go up from row to row, or from one event of a client to the next, so their differences are small. A
-    // dictionary of them, or of ports, is as large as they are.
-    for column in ["time", "seq", "client_port"].map(ColumnPath::from) {
+    for column in DIFFERENCES.iter().copied().map(ColumnPath::from) {
         builder = builder
             .set_column_dictionary_enabled(column.clone(), false)
             .set_column_encoding(column, Encoding::DELTA_BINARY_PACKED);

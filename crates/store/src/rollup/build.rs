@@ -1,19 +1,21 @@
-//! A rollup made from rows: one pass over them, in any order, and then over what is different in them.
+//! A rollup made from rows: one pass over them, in any order, and then over what is different in them. Names and clients come
+//! numbered, so that of a row nothing but small numbers is looked at.
 
 use std::cmp::Reverse;
-use std::hash::Hash;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, DictionaryArray, FixedSizeBinaryArray, PrimitiveArray, RecordBatch, StringArray};
+use arrow::array::{Array, AsArray, DictionaryArray, PrimitiveArray, RecordBatch, StringArray};
 use arrow::datatypes::{ArrowPrimitiveType, TimestampMicrosecondType, UInt8Type, UInt16Type, UInt32Type};
 
 use super::cells::{Group, TENANTS_MAX};
 use super::distinct::Distinct;
-use super::hash::Counts;
-use super::latency;
+use super::latency::{self, BUCKETS};
 use super::lists::About;
-use super::values::Values;
+use super::tally::Tally;
 use super::{HOUR_MICROS, MINUTE_MICROS};
+use crate::different::Different;
+use crate::hash::Counts;
+use crate::numbered::{EMPTY, Names};
 
 /// Values of a list: one for so many events, between a least and a most.
 const EVENTS_PER_VALUE: u64 = 32;
@@ -21,6 +23,8 @@ const VALUES_MIN: usize = 128;
 const VALUES_MAX: usize = 1_024;
 /// The code of events without a reply, in keys of latencies.
 const NO_CODE: u32 = 1 << 16;
+/// Groups looked up without the map: a power of two.
+const GROUPS_NEAR: usize = 1 << 10;
 
 /// Columns of one batch.
 struct Columns<'a> {
@@ -32,9 +36,6 @@ struct Columns<'a> {
     outcome: &'a [u8],
     cache: &'a [u8],
     latency: &'a [u32],
-    domain: &'a StringArray,
-    reg_domain: &'a StringArray,
-    client: &'a FixedSizeBinaryArray,
     qtype: &'a [u16],
 }
 
@@ -53,9 +54,6 @@ impl<'a> Columns<'a> {
             outcome: numbers::<UInt8Type>(batch, "outcome")?,
             cache: numbers::<UInt8Type>(batch, "cache")?,
             latency: numbers::<UInt32Type>(batch, "latency")?,
-            domain: batch.column_by_name("domain")?.as_string_opt()?,
-            reg_domain: batch.column_by_name("reg_domain")?.as_string_opt()?,
-            client: batch.column_by_name("client")?.as_fixed_size_binary_opt().filter(|it| it.value_length() == 16)?,
             qtype: numbers::<UInt16Type>(batch, "qtype")?,
         })
     }
@@ -91,52 +89,134 @@ pub(super) struct Contents<'a> {
 }
 
 /// Groups as they come, each with its pair of code and action.
-#[derive(Default)]
 struct Groups {
     places: Counts<u64>,
+    /// Those met last, each with its place.
+    near: Vec<(u64, u32)>,
     groups: Vec<Group>,
     pairs: Vec<(Option<u16>, u8)>,
     pair_of: Vec<u16>,
+    codes: Vec<Option<u16>>,
+    code_of: Vec<u16>,
 }
 
 impl Groups {
+    fn new() -> Groups {
+        Groups {
+            places: Counts::default(),
+            // No group packs into all ones: tenants are fewer.
+            near: vec![(u64::MAX, 0); GROUPS_NEAR],
+            groups: Vec::new(),
+            pairs: Vec::new(),
+            pair_of: Vec::new(),
+            codes: Vec::new(),
+            code_of: Vec::new(),
+        }
+    }
+
     fn place(&mut self, packed: u64) -> u32 {
+        let near =
+            ((packed ^ packed >> 20 ^ packed >> 41).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 54) as usize % GROUPS_NEAR;
+        if self.near[near].0 == packed {
+            return self.near[near].1;
+        }
         let next = self.groups.len() as u32;
         let place = *self.places.entry(packed).or_insert(next);
         if place == next {
             let group = Group::unpacked(packed);
-            let pair = (group.code, group.action);
-            let known = self.pairs.iter().position(|known| *known == pair);
-            let at = known.unwrap_or_else(|| {
-                self.pairs.push(pair);
-                self.pairs.len() - 1
-            });
             self.groups.push(group);
             // Codes have 12 bits, and actions are four words.
-            self.pair_of.push(at as u16);
+            self.pair_of.push(known(&mut self.pairs, (group.code, group.action)) as u16);
+            self.code_of.push(known(&mut self.codes, group.code) as u16);
         }
+        self.near[near] = (packed, place);
         place
     }
+}
+
+/// The place of a value among few, where it is added when it is new.
+fn known<T: PartialEq>(all: &mut Vec<T>, value: T) -> usize {
+    all.iter().position(|known| *known == value).unwrap_or_else(|| {
+        all.push(value);
+        all.len() - 1
+    })
+}
+
+/// Counts of the minute at hand. Rows come mostly in the order of time; where they do not, each costs a look into the maps.
+#[derive(Default)]
+struct Minute {
+    start: i64,
+    groups: Vec<u32>,
+    /// Groups with events.
+    groups_met: Vec<u32>,
+    /// By code and bucket.
+    latencies: Vec<u32>,
+    /// Places in `latencies` with events.
+    latencies_met: Vec<u32>,
+}
+
+impl Minute {
+    fn count(&mut self, group: u32, code: u16, bucket: u16) {
+        let at = usize::from(code) * BUCKETS + usize::from(bucket);
+        if self.groups.len() <= group as usize {
+            self.groups.resize(group as usize + 1, 0);
+        }
+        if self.latencies.len() <= at {
+            self.latencies.resize((usize::from(code) + 1) * BUCKETS, 0);
+        }
+        let events = &mut self.groups[group as usize];
+        if *events == 0 {
+            self.groups_met.push(group);
+        }
+        *events += 1;
+        let events = &mut self.latencies[at];
+        if *events == 0 {
+            self.latencies_met.push(at as u32);
+        }
+        *events += 1;
+    }
+
+    /// Adds what was counted to the sums of all minutes.
+    fn leave(&mut self, sums: &mut Sums, codes: &[Option<u16>]) {
+        for group in self.groups_met.drain(..) {
+            let events = std::mem::take(&mut self.groups[group as usize]);
+            *sums.minutes.entry((self.start, group)).or_default() += events;
+        }
+        for at in self.latencies_met.drain(..) {
+            let events = std::mem::take(&mut self.latencies[at as usize]);
+            let (code, bucket) = (codes[at as usize / BUCKETS], at as usize % BUCKETS);
+            let key = u64::from(code.map_or(NO_CODE, u32::from)) << 16 | bucket as u64;
+            *sums.latencies.entry((self.start, key)).or_default() += events;
+        }
+    }
+}
+
+/// By start of the minute: events by group, and by code and bucket of latency.
+#[derive(Default)]
+struct Sums {
+    minutes: Counts<(i64, u32)>,
+    latencies: Counts<(i64, u64)>,
 }
 
 /// Counts all rows.
 ///
 /// # Errors
 /// Says what is wrong with the rows.
-pub(super) fn build(batches: &[Arc<RecordBatch>]) -> Result<Contents<'_>, &'static str> {
+pub(super) fn build<'a>(batches: &'a [Arc<RecordBatch>], names: &Names<'a>) -> Result<Contents<'a>, &'static str> {
     let mut tenants: Vec<&str> = Vec::new();
     let mut tenant_places: Counts<&str> = Counts::default();
-    let mut groups = Groups::default();
-    let mut minutes: Counts<(i64, u32)> = Counts::default();
-    let mut latencies: Counts<(i64, u64)> = Counts::default();
-    let mut domains: Values<Option<&str>> = Values::default();
-    // Each at the place of its name.
-    let mut reg_domain_of: Vec<Option<&str>> = Vec::new();
-    let mut clients: Values<[u8; 16]> = Values::default();
-    let mut qtypes: Values<u16> = Values::default();
-    let mut minute = i64::MIN;
+    let mut groups = Groups::new();
+    let mut sums = Sums::default();
+    let mut minute = Minute { start: i64::MIN, ..Minute::default() };
+    // Events without a name are counted behind all names.
+    let unnamed = names.domains.values.len() as u32;
+    let mut domains = Tally::new(names.domains.values.len() + 1);
+    let mut clients = Tally::new(names.clients.values.len());
+    let mut qtypes: Different<u16> = Different::default();
+    // By place of the type and pair.
+    let mut of_qtypes: Vec<Vec<u32>> = Vec::new();
     let mut last = (u64::MAX, 0);
-    let mut last_client = None;
+    let mut named = names.domains.rows.iter().zip(&names.clients.rows);
     for batch in batches {
         let columns = Columns::of(batch).ok_or("its columns are not those of events")?;
         let mut tenants_here = Vec::with_capacity(columns.tenants.len());
@@ -151,7 +231,8 @@ pub(super) fn build(batches: &[Arc<RecordBatch>]) -> Result<Contents<'_>, &'stat
         if tenants.len() > TENANTS_MAX {
             return Err("it has too many tenants");
         }
-        for row in 0..batch.num_rows() {
+        let mut last_qtype = None;
+        for (row, (domain, client)) in (0..batch.num_rows()).zip(&mut named) {
             let tenant = columns.tenant.key(row).and_then(|key| tenants_here.get(key)).copied().unwrap_or(0);
             let code = columns.code.is_valid(row).then(|| columns.code.value(row));
             let (action, outcome, cache) = (columns.action[row], columns.outcome[row], columns.cache[row]);
@@ -163,57 +244,72 @@ pub(super) fn build(batches: &[Arc<RecordBatch>]) -> Result<Contents<'_>, &'stat
             let pair = groups.pair_of[group as usize];
             let time = columns.time[row];
             // As wide as times can be, a difference is not: what is before the minute wraps around to far behind it.
-            if time.wrapping_sub(minute) as u64 >= MINUTE_MICROS as u64 {
-                minute = start(time, MINUTE_MICROS);
+            if time.wrapping_sub(minute.start) as u64 >= MINUTE_MICROS as u64 {
+                minute.leave(&mut sums, &groups.codes);
+                minute.start = start(time, MINUTE_MICROS);
             }
-            *minutes.entry((minute, group)).or_default() += 1;
-            let bucket = latency::bucket(columns.latency[row]);
-            *latencies
-                .entry((minute, u64::from(code.map_or(NO_CODE, u32::from)) << 16 | u64::from(bucket)))
-                .or_default() += 1;
-            let domain = columns.domain.is_valid(row).then(|| columns.domain.value(row));
-            let of_domain = domains.place(domain);
-            if reg_domain_of.len() < domains.len() {
-                reg_domain_of.push(columns.reg_domain.is_valid(row).then(|| columns.reg_domain.value(row)));
+            minute.count(group, groups.code_of[group as usize], latency::bucket(columns.latency[row]));
+            domains.count(if *domain == EMPTY { unnamed } else { *domain }, pair, 1);
+            if *client == EMPTY {
+                return Err("a client is not an address");
             }
-            domains.count(of_domain, pair, 1);
-            let client: [u8; 16] = columns.client.value(row).try_into().map_err(|_| "a client is not an address")?;
-            let of_client = match last_client {
-                Some((last, place)) if last == client => place,
-                _ => clients.place(client),
+            clients.count(*client, pair, 1);
+            let qtype = columns.qtype[row];
+            let of_qtype = match last_qtype {
+                Some((last, place)) if last == qtype => place,
+                _ => qtypes.place(qtype),
             };
-            last_client = Some((client, of_client));
-            clients.count(of_client, pair, 1);
-            let of_qtype = qtypes.place(columns.qtype[row]);
-            qtypes.count(of_qtype, pair, 1);
+            last_qtype = Some((qtype, of_qtype));
+            if of_qtypes.len() < qtypes.len() {
+                of_qtypes.push(Vec::new());
+            }
+            let of_qtype = &mut of_qtypes[of_qtype as usize];
+            if of_qtype.len() <= usize::from(pair) {
+                of_qtype.resize(usize::from(pair) + 1, 0);
+            }
+            of_qtype[usize::from(pair)] += 1;
         }
     }
-    let mut reg_domains: Values<Option<&str>> = Values::default();
-    let mut last_domain = None;
-    for (domain, pair, events) in domains.counted() {
-        let place = match last_domain {
-            Some((last, place)) if last == domain => place,
-            _ => reg_domains.place(reg_domain_of[domain as usize]),
-        };
-        last_domain = Some((domain, place));
-        reg_domains.count(place, pair, events);
-    }
+    minute.leave(&mut sums, &groups.codes);
     let pairs = &groups.pairs;
-    let (hours, minutes) = stretches(minutes);
+    let (hours, minutes) = stretches(sums.minutes);
+    let domains: Vec<(u32, u16, u32)> = domains.counted().collect();
+    let named = |values: &[&'a str]| values.iter().copied().map(Some).chain([None]).collect::<Vec<_>>();
+    let reg_domains = of_reg_domains(&domains, names);
+    let of_qtypes = (0_u32..).zip(&of_qtypes).flat_map(|(qtype, of_pairs)| {
+        (0_u16..).zip(of_pairs).filter(|(_, events)| **events > 0).map(move |(pair, events)| (qtype, pair, *events))
+    });
     Ok(Contents {
         tenants,
         hours,
         minutes,
-        latencies: packed(latencies),
-        domains: Field { lists: listed(&domains, pairs), distinct: sketch_of_texts(&domains) },
-        reg_domains: Field { lists: listed(&reg_domains, pairs), distinct: sketch_of_texts(&reg_domains) },
-        clients: Field {
-            lists: listed(&clients, pairs),
-            distinct: sketch(clients.all().iter().map(<[u8; 16]>::as_slice)),
+        latencies: packed(sums.latencies),
+        domains: Field {
+            lists: listed(domains.into_iter(), &named(&names.domains.values), pairs),
+            distinct: sketch(names.domains.values.iter().map(|name| name.as_bytes())),
         },
-        qtypes: Field { lists: listed(&qtypes, pairs), distinct: Distinct::default() },
+        reg_domains: Field {
+            lists: listed(reg_domains.into_iter(), &named(&names.reg_domains), pairs),
+            distinct: sketch(names.reg_domains.iter().map(|name| name.as_bytes())),
+        },
+        clients: Field {
+            lists: listed(clients.counted(), &names.clients.values, pairs),
+            distinct: sketch(names.clients.values.iter().map(<[u8; 16]>::as_slice)),
+        },
+        qtypes: Field { lists: listed(of_qtypes, &qtypes.into_values(), pairs), distinct: Distinct::default() },
         groups: groups.groups,
     })
+}
+
+/// The counts of names added up by their registrable parts; those of names without one are behind all.
+fn of_reg_domains(domains: &[(u32, u16, u32)], names: &Names<'_>) -> Vec<(u32, u16, u32)> {
+    let none = names.reg_domains.len() as u32;
+    let mut tally = Tally::new(names.reg_domains.len() + 1);
+    for (domain, pair, events) in domains {
+        let part = names.reg_domain_of.get(*domain as usize).copied().unwrap_or(EMPTY);
+        tally.count(if part == EMPTY { none } else { part }, *pair, *events);
+    }
+    tally.counted().collect()
 }
 
 /// The start of the stretch that holds an instant; the first that can be told when it began before all time.
@@ -256,24 +352,19 @@ fn sketch<'a>(values: impl Iterator<Item = &'a [u8]>) -> Distinct {
     distinct
 }
 
-fn sketch_of_texts(values: &Values<Option<&str>>) -> Distinct {
-    sketch(values.all().iter().flatten().map(|text| text.as_bytes()))
-}
-
 /// The lists over all events, by code and by action, from the counts by value and pair of these.
-fn listed<V: Copy + Eq + Hash + Ord>(counted: &Values<V>, pairs: &[(Option<u16>, u8)]) -> Vec<Listed<V>> {
+fn listed<V: Copy + Ord>(
+    counted: impl Iterator<Item = (u32, u16, u32)>,
+    values: &[V],
+    pairs: &[(Option<u16>, u8)],
+) -> Vec<Listed<V>> {
     let mut abouts = vec![About::All];
-    let mut place = |about: About| {
-        abouts.iter().position(|known| *known == about).unwrap_or_else(|| {
-            abouts.push(about);
-            abouts.len() - 1
-        })
-    };
+    let mut place = |about: About| known(&mut abouts, about);
     let places: Vec<[usize; 2]> =
         pairs.iter().map(|(code, action)| [place(About::Code(*code)), place(About::Action(*action))]).collect();
     // Events and the place of the value.
     let mut lists: Vec<Vec<(u32, u32)>> = vec![Vec::new(); abouts.len()];
-    for (value, pair, events) in counted.counted() {
+    for (value, pair, events) in counted {
         let [code, action] = places[usize::from(pair)];
         for list in [0, code, action] {
             match lists[list].last_mut() {
@@ -282,7 +373,6 @@ fn listed<V: Copy + Eq + Hash + Ord>(counted: &Values<V>, pairs: &[(Option<u16>,
             }
         }
     }
-    let values = counted.all();
     let mut finished = Vec::with_capacity(lists.len());
     for (about, mut list) in abouts.into_iter().zip(lists) {
         let events: u64 = list.iter().map(|(events, _)| u64::from(*events)).sum();

@@ -23,9 +23,9 @@ use super::ByCode;
 use super::build::{Contents, Field};
 use super::cells::{Cell, Cells, Group, TENANTS_MAX};
 use super::distinct::Sketch;
-use super::hash::Counts;
 use super::latency::Latencies;
 use super::lists::{About, EMPTY, List, Lists};
+use crate::hash::Counts;
 
 /// Version of the schema and of what the parts hold.
 pub(super) const VERSION: u32 = 1;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{FOLDER, Rollup, try_write};
+use crate::numbered::Names;
 use crate::recover;
 use crate::segment::{self, Fault, Segment};
 use crate::segmenter::Segmenter;
@@ -50,7 +51,8 @@ impl Segmenter {
         let rows = segment::read_rows(segment)?;
         self.let_go(segment);
         let disk = self.shared.disk.clone();
-        let made = try_write(&disk, &self.shared.folder, &segment.entry, &rows).map_err(Fault::Io)?;
+        let names = Names::of(&rows).ok_or("its columns are not those of events")?;
+        let made = try_write(&disk, &self.shared.folder, &segment.entry, &rows, &names).map_err(Fault::Io)?;
         self.change(|manifest| {
             let entry = manifest.segments.iter_mut().find(|entry| entry.file == segment.entry.file);
             if let Some(entry) = entry {

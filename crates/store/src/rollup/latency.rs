@@ -6,7 +6,7 @@ use crate::varint::{put_varint, take_varint};
 /// Buckets of one doubling.
 const BUCKETS_PER_DOUBLING: u32 = 64;
 /// All buckets of a 32-bit number of microseconds.
-const BUCKETS: usize = 1_728;
+pub(super) const BUCKETS: usize = 1_728;
 /// Largest relative error of a quantile.
 pub const LATENCY_ERROR: f64 = 1.0 / 128.0;
 /// What rounding may add to the rank of a quantile.

@@ -31,7 +31,8 @@ fn batches(count: u64) -> (Vec<Arc<RecordBatch>>, Vec<Row>) {
 }
 
 fn made(batches: &[Arc<RecordBatch>]) -> Bytes {
-    file::encode(&build::build(batches).unwrap(), "day=2200-01-01/hour=00/1.parquet").unwrap().into()
+    let names = Names::of(batches).unwrap();
+    file::encode(&build::build(batches, &names).unwrap(), "day=2200-01-01/hour=00/1.parquet").unwrap().into()
 }
 
 type Counted<K> = BTreeMap<K, u64>;

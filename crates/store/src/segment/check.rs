@@ -194,7 +194,7 @@ pub(crate) fn read_rows(segment: &Segment) -> Result<Vec<Arc<RecordBatch>>, Faul
     decode(checked(segment)?)
 }
 
-fn decode<R: ChunkReader + 'static>(reader: R) -> Result<Vec<Arc<RecordBatch>>, Fault> {
+pub(super) fn decode<R: ChunkReader + 'static>(reader: R) -> Result<Vec<Arc<RecordBatch>>, Fault> {
     let (loaded, _) = load(&reader)?;
     let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(reader, loaded);
     let reader = builder.with_batch_size(CHUNK_ROWS).build()?;
@@ -237,7 +237,7 @@ pub(crate) fn adopt(segments: &Path, file: &str) -> Result<(Entry, Source), Faul
     let (bytes, crc) = size_and_crc(&path)?;
     let batches = decode(File::open(&path)?)?;
     let order = Order::of(&batches, &footer.source).map_err(|error| error.to_string())?;
-    if order.rows.len() as u64 != footer.rows {
+    if order.rows != footer.rows {
         return Err("its counts of rows disagree".into());
     }
     let entry = Entry {

@@ -9,9 +9,10 @@ use arrow::array::{AsArray, RecordBatch};
 use super::{Source, tenants, times_and_numbers};
 use crate::manifest::IMPORTED_FROM;
 
-/// Rows by batch and place.
+/// Rows in the order they are written in.
 pub(super) struct Order {
-    pub(super) rows: Vec<(u32, u32)>,
+    pub(super) rows: u64,
+    pub(super) sequence: Sequence,
     pub(super) time_min_micros: i64,
     pub(super) time_max_micros: i64,
     pub(super) time_mid_micros: i64,
@@ -20,6 +21,14 @@ pub(super) struct Order {
     pub(super) by_client: bool,
     /// In the order of the rows, when that is the order of tenants: each tenant and its number of rows.
     pub(super) tenants: Tenants,
+}
+
+/// Which row follows which.
+pub(super) enum Sequence {
+    /// The place of each among the rows of all batches; `None` when they come in the order of time.
+    ByTime(Option<Vec<u32>>),
+    /// Batch and place in it.
+    ByClient(Vec<(u32, u32)>),
 }
 
 impl Order {
@@ -39,23 +48,47 @@ impl Order {
         let (Some(&time_min_micros), Some(&time_max_micros)) = (all_times.iter().min(), all_times.iter().max()) else {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "a segment needs rows"));
         };
+        let rows = all_times.len() as u64;
         let middle = all_times.len() / 2;
-        let time_mid_micros = *all_times.select_nth_unstable(middle).1;
-        drop(all_times);
-        let (rows, tenants) = if by_client { rows_by_client(batches)? } else { (rows_by_time(batches)?, Vec::new()) };
-        Ok(Order { rows, time_min_micros, time_max_micros, time_mid_micros, seq_max, imported_max, by_client, tenants })
+        let (sequence, tenants, time_mid_micros) = if by_client {
+            let time_mid_micros = *all_times.select_nth_unstable(middle).1;
+            let (rows, tenants) = rows_by_client(batches)?;
+            (Sequence::ByClient(rows), tenants, time_mid_micros)
+        } else {
+            let order = by_time(&all_times, batches);
+            let middle = order.as_ref().map_or(middle, |order| order[middle] as usize);
+            (Sequence::ByTime(order), Vec::new(), all_times[middle])
+        };
+        Ok(Order {
+            rows,
+            sequence,
+            time_min_micros,
+            time_max_micros,
+            time_mid_micros,
+            seq_max,
+            imported_max,
+            by_client,
+            tenants,
+        })
     }
 }
 
-fn rows_by_time(batches: &[Arc<RecordBatch>]) -> io::Result<Vec<(u32, u32)>> {
-    let mut rows = Vec::with_capacity(batches.iter().map(|batch| batch.num_rows()).sum());
-    for (batch_at, batch) in batches.iter().enumerate() {
-        let (times, numbers) = times_and_numbers(batch)?;
-        rows.extend((0..batch.num_rows()).map(|at| (times[at], numbers[at], batch_at as u32, at as u32)));
+/// The order of times, for rows that are not in it; of the same time they stay as they came, which is by number.
+fn by_time(times: &[i64], batches: &[Arc<RecordBatch>]) -> Option<Vec<u32>> {
+    if times.is_sorted() {
+        return None;
     }
-    // Rows arrive nearly in order; the stable sort finds their runs.
-    rows.sort_by_key(|&(time, number, ..)| (time, number));
-    Ok(rows.into_iter().map(|(.., batch, row)| (batch, row)).collect())
+    let mut rows: Vec<(i64, u32)> = times.iter().copied().zip(0..).collect();
+    // Threads that answer fill a batch by turns, batches hardly overlap: sorted by themselves, they are the runs that the stable
+    // sort of all then finds.
+    let mut rest = rows.as_mut_slice();
+    for batch in batches {
+        let (of_batch, others) = rest.split_at_mut(batch.num_rows());
+        of_batch.sort_by_key(|(time, _)| *time);
+        rest = others;
+    }
+    rows.sort_by_key(|(time, _)| *time);
+    Some(rows.into_iter().map(|(_, at)| at).collect())
 }
 
 /// The rows of each tenant, in the order of rows.

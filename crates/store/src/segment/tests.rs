@@ -5,6 +5,8 @@ use std::collections::HashSet;
 use proptest::prelude::*;
 
 use arrow::array::Array;
+use bytes::Bytes;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
 use super::*;
 use crate::tests::support::{MORNING_MICROS, event};
@@ -51,6 +53,80 @@ fn a_segment_is_in_time_order_and_keeps_its_types() {
     let entry = &segment.entry;
     assert_eq!((entry.rows, entry.seq_max), (20_000, 9_999));
     assert_eq!((entry.time_min_micros, entry.time_max_micros), (MORNING_MICROS, MORNING_MICROS + 19_999));
+}
+
+/// Events that are not in the order of time, some with words that few have, and some of a quiet time in which many columns are empty.
+fn mixed(rows: u64) -> Vec<Arc<RecordBatch>> {
+    let mut builder = event::Builder::new(0);
+    let batch = |from: u64| {
+        for number in from..(from + 1_000).min(rows) {
+            let all = event(number, MORNING_MICROS + (number ^ 5) as i64 * 7 % 50_021);
+            let tenant = (number % 4 > 0).then(|| format!("tenant {}", number % 300).into());
+            builder.push(&match from / 1_000 % 3 {
+                0 => event::Event { domain: None, list: None, rule: None, upstream: None, ede: [].into(), ..all },
+                1 => event::Event { domain: Some(format!("host.n{}.co.uk", number % 100).into()), tenant, ..all },
+                _ => all,
+            });
+        }
+        Arc::new(builder.finish())
+    };
+    (0..rows).step_by(1_000).map(batch).collect()
+}
+
+/// The writer of `parquet` is the oracle of what is written from numbers: rows, and what the footer says they span.
+#[test]
+fn a_segment_from_numbers_is_what_the_plain_writer_writes() {
+    let in_order = vec![batch(0..3_000), batch(3_000..3_001)];
+    for batches in [mixed(12_345), in_order, vec![batch(0..1)]] {
+        let order = Order::of(&batches, &Source::Wal(1)).unwrap();
+        let Sequence::ByTime(by_time) = &order.sequence else { panic!("a WAL is in the order of time") };
+        let names = Names::of(&batches).unwrap();
+        let rows = Rows { batches: &batches, order: by_time.as_deref(), names: &names };
+        let written = fresh::encode(Vec::new(), &rows, properties(&Source::Wal(1), &order)).unwrap();
+        let starts: Vec<u32> = batches
+            .iter()
+            .scan(0, |start, batch| Some(std::mem::replace(start, *start + batch.num_rows() as u32)))
+            .collect();
+        let pick = |at: u32| {
+            let batch = starts.partition_point(|start| *start <= at) - 1;
+            (batch as u32, at - starts[batch])
+        };
+        let picks: Vec<(u32, u32)> = match by_time {
+            Some(order) => order.iter().map(|at| pick(*at)).collect(),
+            None => (0..order.rows as u32).map(pick).collect(),
+        };
+        let plain = encode_picked(Vec::new(), &batches, &picks, properties(&Source::Wal(1), &order)).unwrap().0;
+        assert_eq!(
+            check::decode(Bytes::from(written.clone())).unwrap(),
+            check::decode(Bytes::from(plain.clone())).unwrap()
+        );
+
+        let footer = |octets: Vec<u8>| {
+            let reader = ParquetMetaDataReader::new().with_page_index_policy(PageIndexPolicy::Required);
+            reader.parse_and_finish(&Bytes::from(octets)).unwrap()
+        };
+        let (written, plain) = (footer(written), footer(plain));
+        assert_eq!((written.num_row_groups(), plain.num_row_groups()), (1, 1));
+        for at in 0..event::schema().fields().len() {
+            let says = |footer: &ParquetMetaData| {
+                let statistics = footer.row_group(0).column(at).statistics();
+                let ends = statistics
+                    .map(|it| (it.min_bytes_opt().map(<[u8]>::to_vec), it.max_bytes_opt().map(<[u8]>::to_vec)));
+                let nulls = statistics.map(|it| it.null_count_opt());
+                (ends, nulls, footer.row_group(0).column(at).num_values())
+            };
+            let name = event::schema().field(at).name().clone();
+            assert_eq!(says(&written), says(&plain), "{name}");
+            let pages = |footer: &ParquetMetaData| {
+                let index = &footer.column_index().unwrap()[0][at];
+                let places = footer.offset_index().unwrap()[0][at].page_locations().len();
+                (index.null_counts().cloned(), index.is_null_page(0), places)
+            };
+            if PAGE_COLUMNS.contains(&name.as_str()) {
+                assert_eq!(pages(&written), pages(&plain), "{name}");
+            }
+        }
+    }
 }
 
 #[test]

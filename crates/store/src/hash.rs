@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::LazyLock;
 
 /// A map for counting.
-pub(super) type Counts<K, V = u32> = HashMap<K, V, Keyed>;
+pub(crate) type Counts<K, V = u32> = HashMap<K, V, Keyed>;
 
 static KEY: LazyLock<[u64; 2]> = LazyLock::new(|| {
     let random = RandomState::new();
@@ -15,7 +15,7 @@ static KEY: LazyLock<[u64; 2]> = LazyLock::new(|| {
 
 /// Makes hashers of this process.
 #[derive(Clone, Copy)]
-pub(super) struct Keyed([u64; 2]);
+pub(crate) struct Keyed([u64; 2]);
 
 impl Default for Keyed {
     fn default() -> Keyed {
@@ -33,7 +33,7 @@ impl BuildHasher for Keyed {
 }
 
 /// Folds the product of what came so far with the key, eight octets at a time.
-pub(super) struct Mixer {
+pub(crate) struct Mixer {
     state: u64,
     key: u64,
 }
