@@ -5,8 +5,9 @@
 //! record:  length u32 | crc u32 of length and payload | payload
 //! ```
 //!
-//! The magic says the form. In form 2, which is written, a payload is the columns of one batch in the schema of the
-//! file's version (`record`). In form 1, which is still read, it is an Arrow IPC stream: schema and one batch, lz4.
+//! The magic says the form. In form 3, which is written, a payload is the columns of one batch in the schema of the file's version
+//! without those that are derived from others (`record`). Two are still read: form 2, with every column, and form 1, where it is an
+//! Arrow IPC stream: schema and one batch, lz4.
 //!
 //! All numbers little-endian. A file is read up to its first record that is torn or corrupt; nothing after it is
 //! trusted. A record is decoded only behind its checksum, so only bytes that we once wrote reach the Arrow reader.
@@ -24,11 +25,12 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 
 use crate::disk::Disk;
-use record::RecordError;
+use record::{Held, RecordError};
 
 /// First bytes of a WAL file of each form. The line ends catch transfers that rewrite them.
 const MAGIC_1: [u8; 8] = *b"NWLOG\r\n\0";
-const MAGIC: [u8; 8] = *b"NWLG2\r\n\0";
+const MAGIC_2: [u8; 8] = *b"NWLG2\r\n\0";
+const MAGIC: [u8; 8] = *b"NWLG3\r\n\0";
 pub(crate) const HEADER_BYTES: usize = 24;
 const RECORD_HEADER_BYTES: usize = 8;
 /// Largest payload of one record. 8,192 ordinary rows take under 2 MiB; larger batches are halved.
@@ -91,18 +93,27 @@ pub(crate) fn replay(mut input: impl Read, size_bytes: u64, number: Option<u64>)
 struct Form {
     /// Schema of the version it was written in.
     schema: SchemaRef,
-    /// Whether each record is an Arrow stream.
-    streams: bool,
+    records: Records,
+}
+
+/// How each record lies.
+#[derive(Clone, Copy)]
+enum Records {
+    /// As an Arrow stream.
+    Streams,
+    Columns(Held),
 }
 
 fn read_header(input: &mut impl Read, number: Option<u64>) -> Result<Form, String> {
     let mut header = [0; HEADER_BYTES];
     input.read_exact(&mut header).map_err(|_| "header is cut short".to_owned())?;
     let ([magic @ .., _, _, _, _], crc) = (&header, u32_at(&header, 20));
-    let streams = magic.starts_with(&MAGIC_1);
-    if !streams && !magic.starts_with(&MAGIC) {
-        return Err("not a WAL file".to_owned());
-    }
+    let records = match magic.first_chunk() {
+        Some(&MAGIC_1) => Records::Streams,
+        Some(&MAGIC_2) => Records::Columns(Held::All),
+        Some(&MAGIC) => Records::Columns(Held::Needed),
+        _ => return Err("not a WAL file".to_owned()),
+    };
     if crc32fast::hash(magic) != crc {
         return Err("header checksum is wrong".to_owned());
     }
@@ -111,7 +122,7 @@ fn read_header(input: &mut impl Read, number: Option<u64>) -> Result<Form, Strin
     let stored = (u64::from(u32_at(&header, 16)) << 32) | u64::from(u32_at(&header, 12));
     match number {
         Some(number) if number != stored => Err(format!("header says it is WAL {stored}")),
-        _ => Ok(Form { schema, streams }),
+        _ => Ok(Form { schema, records }),
     }
 }
 
@@ -154,13 +165,12 @@ fn record_crc(length: &[u8], payload: &[u8]) -> u32 {
 
 /// The batch of a record, in the present schema: every batch in memory shares one.
 fn decode(payload: &[u8], form: &Form) -> Result<RecordBatch, String> {
-    let batch = if form.streams {
-        decode_stream(payload, &form.schema).map_err(|error| error.to_string())?
-    } else {
-        record::decode(payload, &form.schema).map_err(|error| match error {
+    let batch = match form.records {
+        Records::Streams => decode_stream(payload, &form.schema).map_err(|error| error.to_string())?,
+        Records::Columns(held) => record::decode(payload, &form.schema, held).map_err(|error| match error {
             RecordError::TooLarge => "it is over the limits of a record".to_owned(),
             RecordError::Wrong(what) => what,
-        })?
+        })?,
     };
     event::upgrade(&batch).ok_or_else(|| "its columns are not those of events".to_owned())
 }

@@ -3,6 +3,10 @@
 use super::*;
 use crate::tests::support::{MORNING_MICROS, event, rows};
 
+/// Rows of `tests/wal-form-2`, and those of them that a list decided.
+const FORM_2_ROWS: usize = 250;
+const FORM_2_BLOCKED: usize = 30;
+
 fn batch(first: u64, count: u64) -> RecordBatch {
     let mut builder = event::Builder::new(first);
     (first..first + count).for_each(|number| builder.push(&event(number, MORNING_MICROS + number as i64)));
@@ -62,6 +66,25 @@ fn a_flipped_bit_ends_the_replay_before_it() {
         assert_eq!(found.header_good, whole > 0, "bit {bit}");
         assert_eq!(found.batches, batches[..whole.saturating_sub(1)], "bit {bit}");
     }
+}
+
+/// What a server that wrote form 2 left behind when it was killed.
+#[test]
+fn a_file_of_the_form_before_is_read() {
+    let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/wal-form-2/0000000001.wal");
+    let old = replay_file(&file, 1).unwrap();
+    assert_eq!(old.fault, None);
+    let rows: Vec<_> = old.batches.iter().flat_map(|batch| event::rows(batch).unwrap()).collect();
+    assert!(rows.iter().zip(0..).all(|(row, number)| row.seq == number), "numbers have a gap");
+    let blocked = rows.iter().filter(|row| row.list.is_some()).count();
+    assert_eq!((rows.len(), blocked), (FORM_2_ROWS, FORM_2_BLOCKED));
+
+    let folder = tempfile::tempdir().unwrap();
+    let mut wal = Wal::create(&Disk::default(), folder.path(), 1).unwrap();
+    old.batches.iter().for_each(|batch| wal.append(batch).unwrap());
+    let new = replay_file(&path(folder.path(), 1), 1).unwrap();
+    assert_eq!(new.batches, old.batches);
+    assert!(new.good_bytes < old.good_bytes, "{} octets instead of {}", new.good_bytes, old.good_bytes);
 }
 
 #[test]

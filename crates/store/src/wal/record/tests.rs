@@ -28,7 +28,7 @@ fn payload(batch: &RecordBatch) -> Vec<u8> {
 fn a_batch_comes_back_as_it_was() {
     for (first, count) in [(0, 0), (0, 1), (7, 1), (3, 2), (0, 255), (1, 1_000), (5, 8_192)] {
         let batch = batch(first, count);
-        assert_eq!(decode(&payload(&batch), &event::schema()).unwrap(), batch, "{count} rows");
+        assert_eq!(decode(&payload(&batch), &event::schema(), Held::Needed).unwrap(), batch, "{count} rows");
     }
 }
 
@@ -37,7 +37,7 @@ fn a_slice_takes_only_its_own_bytes() {
     let whole = batch(0, 1_000);
     let slice = whole.slice(400, 3);
     let bytes = payload(&slice);
-    assert_eq!(decode(&bytes, &event::schema()).unwrap(), slice);
+    assert_eq!(decode(&bytes, &event::schema(), Held::Needed).unwrap(), slice);
     assert!(bytes.len() < 2_000, "{} bytes", bytes.len());
 }
 
@@ -77,7 +77,7 @@ proptest! {
         if !whole {
             bytes.truncate(cut.index(bytes.len()));
         }
-        if let Ok(batch) = decode(&bytes, &event::schema()) {
+        if let Ok(batch) = decode(&bytes, &event::schema(), Held::Needed) {
             prop_assert!(batch.num_rows() <= RECORD_ROWS_MAX);
         }
     }
