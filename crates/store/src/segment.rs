@@ -43,10 +43,9 @@ pub(crate) const EXTENSION: &str = "parquet";
 /// Microseconds of an hour: the unit of partitions and retention.
 pub(crate) const HOUR_MICROS: i64 = 3_600_000_000;
 
-/// Rows of a row group: one per segment of a WAL in the ordinary case. Others are read by tenant and client, a few rows here and
-/// there, and with each row group go its dictionaries of names: shorter ones are read sooner, and make the segment larger (a
-/// fifteenth, here).
-const GROUP_ROWS_MAX: usize = 1 << 20;
+/// Rows of a row group. A segment of a WAL has one of all its rows. Others are read by tenant and client, a few rows here and there,
+/// and with each row group go its dictionaries of names: shorter ones are read sooner, and make the segment larger (a fifteenth,
+/// here).
 const GROUP_ROWS_REWRITTEN: usize = 1 << 18;
 /// Rows of a page: what a page-pruned scan reads at least.
 const PAGE_ROWS_MAX: usize = 20_000;
@@ -340,12 +339,12 @@ fn properties(source: &Source, order: &Order) -> WriterProperties {
         keys.push(key(KEY_TENANTS, tenants));
     }
     let (level, group, page) = match order.by_client {
-        true => (ZSTD_LEVEL_REWRITTEN, GROUP_ROWS_REWRITTEN, PAGE_ROWS_REWRITTEN),
-        false => (ZSTD_LEVEL, GROUP_ROWS_MAX, PAGE_ROWS_MAX),
+        true => (ZSTD_LEVEL_REWRITTEN, Some(GROUP_ROWS_REWRITTEN), PAGE_ROWS_REWRITTEN),
+        false => (ZSTD_LEVEL, None, PAGE_ROWS_MAX),
     };
     let mut builder = WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(level).unwrap_or_default()))
-        .set_max_row_group_row_count(Some(group))
+        .set_max_row_group_row_count(group)
         .set_data_page_row_count_limit(page)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_created_by("nameward".to_owned())
