@@ -116,6 +116,7 @@ fn hit(name: &Name, client: u64, time_micros: i64, numbers: &mut Numbers, no_ede
         attempts: 0,
         key: None,
         update: None,
+        repeats: 0,
         latency_micros: 5 + numbers.zipf(200) as u32,
         query_size: 40 + (name.domain.len() % 30) as u16,
         reply_size: 60 + (name.domain.len() * 7 % 300) as u16,
