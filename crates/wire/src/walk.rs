@@ -1,13 +1,15 @@
 //! Walking a message by strangers: names with compression, records one after another.
 //!
 //! Errors are the octet where reading failed. A compression pointer must point before the place it stands at and before
-//! every place followed so far (RFC 1035 §4.1.4 says *prior occurrence*), so following them ends.
+//! every place followed so far (RFC 1035 §4.1.4 says *prior occurrence*), so following them ends. No name occurs in the header,
+//! which is written anew for every client: a name read there would be another for each.
 
 use std::ops::Range;
 
 use crate::bytes::{slice_at, u16_at, u32_at};
 use crate::kind;
 use crate::name::{Folded, LABEL_LEN_MAX, NAME_LEN_MAX, Name};
+use crate::view::HEADER_LEN;
 
 /// The two high bits of a length octet: both set mark a pointer, one set is unassigned.
 const POINTER: u8 = 0xc0;
@@ -24,7 +26,7 @@ pub(crate) fn skip_name(bytes: &[u8], start: usize) -> Result<usize, usize> {
         let len = *bytes.get(at).ok_or(bytes.len())?;
         if len & POINTER == POINTER {
             let target = usize::from(u16_at(bytes, at)? & 0x3fff);
-            return if target < start { Ok(at + 2) } else { Err(at) };
+            return if (HEADER_LEN..start).contains(&target) { Ok(at + 2) } else { Err(at) };
         }
         let next = at + 1 + usize::from(len);
         if usize::from(len) > LABEL_LEN_MAX || next - start > NAME_LEN_MAX {
@@ -56,7 +58,7 @@ impl Expanded {
             let len = *bytes.get(at).ok_or(bytes.len())?;
             if len & POINTER == POINTER {
                 let target = usize::from(u16_at(bytes, at)? & 0x3fff);
-                if target >= lowest || pointers == POINTERS_MAX {
+                if !(HEADER_LEN..lowest).contains(&target) || pointers == POINTERS_MAX {
                     return Err(at);
                 }
                 pointers += 1;

@@ -70,6 +70,9 @@ fn what_is_a_reply() {
         ("flags qr; q www.example A; count an=1", "Malformed { at: 29 }"),
         ("flags qr; q www.example A; an @29 1 A 192.0.2.1", "Malformed { at: 29 }"),
         ("flags qr; q www.example A; an a.@29 1 A 192.0.2.1", "Malformed { at: 31 }"),
+        // Octet 4 is 0 here, and would be read as the root.
+        ("flags qr; q www.example A; an @4 1 A 192.0.2.1", "Malformed { at: 29 }"),
+        ("flags qr; q www.example A; an @12 1 CNAME a.@4", "Malformed { at: 43 }"),
         ("flags qr; q www.example A; an @12 1 A \\# 00", "Malformed { at: 41 }"),
         ("flags qr; q www.example A; an @12 1 CNAME \\# 0161", "Malformed { at: 43 }"),
         ("flags qr; q www.example A; an @12 1 CNAME \\# 016100ff", "Malformed { at: 41 }"),
