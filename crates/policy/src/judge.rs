@@ -185,7 +185,9 @@ impl Policy {
             }
             rest = next;
         }
-        Some(Match { list: Arc::clone(list), rule: String::from_utf8_lossy(text.as_slice()).into() })
+        let text = text.as_slice();
+        let rule = str::from_utf8(text).map_or_else(|_| String::from_utf8_lossy(text).into(), Arc::from);
+        Some(Match { list: Arc::clone(list), rule })
     }
 }
 

@@ -6,7 +6,7 @@
 
 use std::fmt;
 
-use crate::bytes::{slice_at, u16_at, u32_at};
+use crate::bytes::{slice_at, u16_at};
 use crate::code::Code;
 use crate::kind;
 use crate::name::Name;
@@ -234,8 +234,10 @@ pub fn read(bytes: &[u8]) -> Arrival<'_> {
 
 /// QDCOUNT, ANCOUNT, NSCOUNT, ARCOUNT.
 fn counts(bytes: &[u8]) -> Result<[u16; 4], Reason> {
-    let count = |at| u16_at(bytes, at).map_err(|at| Reason::Truncated { at });
-    Ok([count(4)?, count(6)?, count(8)?, count(10)?])
+    let Some(&[_, _, _, _, q0, q1, a0, a1, n0, n1, r0, r1]) = bytes.first_chunk::<HEADER_LEN>() else {
+        return Err(Reason::Truncated { at: bytes.len() });
+    };
+    Ok([[q0, q1], [a0, a1], [n0, n1], [r0, r1]].map(u16::from_be_bytes))
 }
 
 /// Reads opcode QUERY strictly: header and question, then at most one OPT and other additional records.
@@ -357,13 +359,21 @@ fn forbidden_rcode(qtype: u16) -> Option<Code> {
 /// Reads the first question, which must not be compressed: name, type, class and where it ends.
 fn read_question(bytes: &[u8]) -> Result<(Name<'_>, u16, u16, usize), Reason> {
     let rest = bytes.get(HEADER_LEN..).unwrap_or_default();
-    let (qname, _) = Name::split(rest).map_err(|offset| match HEADER_LEN + offset {
+    let (qname, rest) = Name::split(rest).map_err(|offset| match HEADER_LEN + offset {
         at if at >= bytes.len() => Reason::Truncated { at: bytes.len() },
         at => Reason::BadName { at },
     })?;
-    let at = HEADER_LEN + qname.wire().len();
-    let cut = |at| Reason::Truncated { at };
-    Ok((qname, u16_at(bytes, at).map_err(cut)?, u16_at(bytes, at + 2).map_err(cut)?, at + 4))
+    let Some(&[t0, t1, c0, c1]) = rest.first_chunk() else { return Err(Reason::Truncated { at: bytes.len() }) };
+    let end = HEADER_LEN + qname.wire().len() + 4;
+    Ok((qname, u16::from_be_bytes([t0, t1]), u16::from_be_bytes([c0, c1]), end))
+}
+
+/// Steps over the owner of a record.
+fn skip_owner(bytes: &[u8], at: usize) -> Result<usize, Reason> {
+    walk::skip_name(bytes, at).map_err(|wrong| match wrong {
+        wrong if wrong >= bytes.len() => Reason::Truncated { at: bytes.len() },
+        wrong => Reason::BadName { at: wrong },
+    })
 }
 
 /// One record of a query behind its question, looked at from outside.
@@ -379,23 +389,20 @@ struct Additional<'a> {
 
 impl<'a> Additional<'a> {
     fn read(bytes: &'a [u8], at: usize) -> Result<Additional<'a>, Reason> {
-        let name_end = walk::skip_name(bytes, at).map_err(|wrong| match wrong {
-            wrong if wrong >= bytes.len() => Reason::Truncated { at: bytes.len() },
-            wrong => Reason::BadName { at: wrong },
-        })?;
-        let fixed = || -> Result<Additional<'a>, usize> {
-            let rdata_len = usize::from(u16_at(bytes, name_end + 8)?);
-            let start = name_end + 10;
-            Ok(Additional {
-                owner_is_root: bytes.get(at) == Some(&0),
-                rtype: u16_at(bytes, name_end)?,
-                class: u16_at(bytes, name_end + 2)?,
-                ttl: u32_at(bytes, name_end + 4)?,
-                rdata: slice_at(bytes, start, rdata_len)?,
-                end: start + rdata_len,
-            })
-        };
-        fixed().map_err(|at| Reason::Truncated { at })
+        let cut = Reason::Truncated { at: bytes.len() };
+        let owner_is_root = bytes.get(at) == Some(&0);
+        let name_end = if owner_is_root { at + 1 } else { skip_owner(bytes, at)? };
+        let fixed = bytes.get(name_end..).and_then(|rest| rest.split_first_chunk());
+        let Some((&[y0, y1, c0, c1, t0, t1, t2, t3, l0, l1], rest)) = fixed else { return Err(cut) };
+        let rdata = rest.get(..usize::from(u16::from_be_bytes([l0, l1]))).ok_or(cut)?;
+        Ok(Additional {
+            owner_is_root,
+            rtype: u16::from_be_bytes([y0, y1]),
+            class: u16::from_be_bytes([c0, c1]),
+            ttl: u32::from_be_bytes([t0, t1, t2, t3]),
+            rdata,
+            end: name_end + 10 + rdata.len(),
+        })
     }
 
     /// The record as OPT. A version other than 0 is told before its options are looked at: they may have another form.

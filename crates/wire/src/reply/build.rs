@@ -260,10 +260,9 @@ fn size_max(shipping: &Shipping<'_>) -> usize {
 
 /// `counts`: questions, answers, additional records.
 fn push_header(out: &mut Vec<u8>, id: u16, flags: u16, counts: [u16; 3]) {
-    let [questions, answers, additional] = counts;
-    for field in [id, flags, questions, answers, 0, additional] {
-        out.extend_from_slice(&field.to_be_bytes());
-    }
+    let [[i0, i1], [f0, f1]] = [id, flags].map(u16::to_be_bytes);
+    let [[q0, q1], [a0, a1], [r0, r1]] = counts.map(u16::to_be_bytes);
+    out.extend_from_slice(&[i0, i1, f0, f1, q0, q1, a0, a1, 0, 0, r0, r1]);
 }
 
 fn push_question(out: &mut Vec<u8>, qname: Name<'_>, qtype: u16, qclass: u16) {
@@ -275,11 +274,10 @@ fn push_question(out: &mut Vec<u8>, qname: Name<'_>, qtype: u16, qclass: u16) {
 fn push_opt(out: &mut Vec<u8>, udp_size: u16, rcode: u16, dnssec_ok: bool, options_len: usize) {
     let dnssec_ok = if dnssec_ok { DNSSEC_OK } else { 0 };
     let ttl = u32::from(rcode >> 4) << 24 | dnssec_ok;
-    out.push(0);
-    out.extend_from_slice(&kind::OPT.to_be_bytes());
-    out.extend_from_slice(&udp_size.to_be_bytes());
-    out.extend_from_slice(&ttl.to_be_bytes());
-    out.extend_from_slice(&(options_len as u16).to_be_bytes());
+    let [[y0, y1], [s0, s1], [l0, l1]] = [kind::OPT, udp_size, options_len as u16].map(u16::to_be_bytes);
+    let [t0, t1, t2, t3] = ttl.to_be_bytes();
+    let record: [u8; OPT_LEN] = [0, y0, y1, s0, s1, t0, t1, t2, t3, l0, l1];
+    out.extend_from_slice(&record);
 }
 
 /// A compression pointer; `at` lies within the first 16 KiB by what the callers build.
@@ -306,12 +304,14 @@ impl<'a> OptPlan<'a> {
     fn new(edns: Option<Edns<'a>>, rcode: u16, shipping: &Shipping<'a>, before: usize) -> OptPlan<'a> {
         let mut plan = OptPlan::whole(edns, rcode, shipping);
         let room = plan.size_max.saturating_sub(before);
-        if plan.len() > room {
-            plan.texts = false;
+        if plan.len() <= room {
+            return plan;
         }
-        if plan.len() > room {
-            plan.ede = &[];
+        plan.texts = false;
+        if plan.len() <= room {
+            return plan;
         }
+        plan.ede = &[];
         if plan.len() > room {
             plan.nsid = None;
         }
@@ -362,8 +362,9 @@ impl<'a> OptPlan<'a> {
 
     fn append(&self, out: &mut Vec<u8>) {
         let Some(edns) = self.edns else { return };
-        let padding = self.padding(out.len() + self.len());
-        let options_len = self.options_len() + padding.map_or(0, |len| OPTION_LEN + len);
+        let options_len = self.options_len();
+        let padding = self.padding(out.len() + OPT_LEN + options_len);
+        let options_len = options_len + padding.map_or(0, |len| OPTION_LEN + len);
         push_opt(out, self.udp_size, self.rcode, edns.dnssec_ok, options_len);
         if let Some(cookie) = self.cookie {
             push_option(option::COOKIE, &cookie, out);
@@ -394,8 +395,8 @@ impl<'a> OptPlan<'a> {
 
 /// `data` is one of ours, far below 65,536 octets.
 fn push_option(code: u16, data: &[u8], out: &mut Vec<u8>) {
-    out.extend_from_slice(&code.to_be_bytes());
-    out.extend_from_slice(&(data.len() as u16).to_be_bytes());
+    let ([c0, c1], [l0, l1]) = (code.to_be_bytes(), (data.len() as u16).to_be_bytes());
+    out.extend_from_slice(&[c0, c1, l0, l1]);
     out.extend_from_slice(data);
 }
 
