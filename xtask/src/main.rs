@@ -4,6 +4,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod bench;
 mod capture;
 mod demo;
 mod docs;
@@ -25,6 +26,7 @@ cargo xtask COMMAND
   tidy                                          rules that clippy cannot know: arrows, headers, leftovers
   docs [--check]                                write the generated reference pages, or compare them
   fuzz [--seed | --smoke] [TARGET]…             fill the corpora, or run every target over them briefly
+  bench [--save | --compare]                    instructions of the parts of a query's walk (valgrind); keep, or compare them
   help                                          this text
 
 Exit code: 0 all well, 1 something failed, 2 wrong usage or a tool is missing.
@@ -48,6 +50,7 @@ fn run(words: &[String]) -> anyhow::Result<ExitCode> {
         "tidy" => tidy::run(&Repo::open()?, rest),
         "docs" => docs::run(&Repo::open()?, rest),
         "fuzz" => fuzz::run(&Repo::open()?, rest),
+        "bench" => bench::run(&Repo::open()?, rest),
         "help" | "--help" | "-h" => {
             print!("{HELP}");
             Ok(ExitCode::SUCCESS)

@@ -1,4 +1,4 @@
-//! What the test command needs on the machine: looks, installs when it may, else says the exact lines to type.
+//! What the commands need on the machine: looks, installs when it may, else says the exact lines to type.
 
 use std::fmt::Write as _;
 use std::process::{Command, Stdio};
@@ -50,6 +50,8 @@ pub(crate) enum Need {
     Nextest,
     /// `cargo deny`.
     Deny,
+    /// Valgrind, whose callgrind counts instructions.
+    Valgrind,
 }
 
 /// How a missing thing is put in place.
@@ -91,6 +93,7 @@ impl Need {
             Self::Moto => answers(repo.command(ORACLES_PYTHON).args(["-c", "import moto.server, boto3"])),
             Self::Nextest => answers(Command::new("cargo").args(["nextest", "--version"])),
             Self::Deny => answers(Command::new("cargo").args(["deny", "--version"])),
+            Self::Valgrind => on_path("valgrind").is_some(),
         }
     }
 
@@ -115,6 +118,7 @@ impl Need {
             Self::Moto => Remedy::Pip("moto[server]==5.2.5"),
             Self::Nextest => Remedy::Cargo("cargo-nextest"),
             Self::Deny => Remedy::Cargo("cargo-deny"),
+            Self::Valgrind => Remedy::Apt("valgrind"),
         }
     }
 }
@@ -187,7 +191,7 @@ pub(crate) fn ensure(repo: &Repo, needs: &[Need]) -> anyhow::Result<()> {
     let plan = Plan::of(&missing);
     let may_install = is_root() && on_path("apt-get").is_some();
     if !plan.person.is_empty() || !(plan.apt.is_empty() || may_install) {
-        anyhow::bail!("this machine lacks something the tests need; run:\n{}", plan.lines());
+        anyhow::bail!("this machine lacks something this command needs; run:\n{}", plan.lines());
     }
     println!("installing what this machine lacks:\n{}", plan.lines());
     if !plan.apt.is_empty() {
