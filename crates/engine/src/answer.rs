@@ -385,8 +385,11 @@ impl Walk<'_> {
         verdict: Verdict,
         ahead: Option<Chain>,
     ) -> Outcome {
-        let (key, seconds) = (question.key(), self.now.seconds());
-        let (entry, stale) = match self.desk.shared.cache.get(&key, seconds) {
+        let seconds = self.now.seconds();
+        let Question { qname, qtype, qclass, checking_disabled, dnssec_ok } = &question;
+        let cache = &self.desk.shared.cache;
+        let held = cache.get_question(qname, *qtype, *qclass, *checking_disabled, *dnssec_ok, seconds);
+        let (entry, stale) = match held {
             Some((entry, Age::Fresh { .. })) => (Some(entry), None),
             Some((entry, Age::Stale { .. })) => (None, Some(entry)),
             None => (None, None),
@@ -411,11 +414,11 @@ impl Walk<'_> {
             if verdict.decision == Decision::Pass
                 && let Some(front) = &mut self.desk.front
             {
-                front.put(&key, entry, self.epoch);
+                front.put(&question.key(), entry, self.epoch);
             }
             return Outcome::Reply;
         }
-        let failed_recently = stale.is_some() && self.desk.shared.resolver.failed_recently(&key, seconds);
+        let failed_recently = stale.is_some() && self.desk.shared.resolver.failed_recently(&question.key(), seconds);
         let pursuit = Pursuit {
             bytes: self.query.bytes.into(),
             source: self.source,
@@ -529,7 +532,8 @@ pub(crate) fn given_local<'a>(question: &Question, answer: &'a Stored, said: Sai
 }
 
 fn given_hit<'a>(entry: &'a Entry, said: Said, seconds: u32, no_ede: &Arc<[Ede]>) -> Given<'a> {
-    let ede = if entry.stored.ede.is_empty() { Arc::clone(no_ede) } else { cached_ede(entry) };
+    let plain = entry.stored.ede.is_empty() && !entry.is_failure();
+    let ede = if plain { Arc::clone(no_ede) } else { cached_ede(entry) };
     Given {
         body: Body::Stored {
             stored: &entry.stored,

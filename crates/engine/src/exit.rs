@@ -257,9 +257,11 @@ fn header_flags(message: &[u8]) -> u16 {
 }
 
 fn outgoing(ede: &[Ede]) -> [EdeOut<'_>; EDE_MAX] {
-    std::array::from_fn(|at| {
-        ede.get(at).map_or(EdeOut { code: 0, text: "" }, |ede| EdeOut { code: ede.code, text: &ede.text })
-    })
+    let mut out = [const { EdeOut { code: 0, text: "" } }; EDE_MAX];
+    for (out, ede) in out.iter_mut().zip(ede) {
+        *out = EdeOut { code: ede.code, text: &ede.text };
+    }
+    out
 }
 
 /// Octets of the largest reply for this client over this transport.
@@ -282,10 +284,12 @@ pub(crate) fn shipping<'a>(
     let size_max = size_max(source, edns, *udp_size);
     let mut shipping = Shipping { size_max, our_udp_size: *udp_size, ede, ..Shipping::PLAIN };
     let Some(edns) = edns else { return shipping };
+    let mut cookie_seen = false;
     for (code, data) in edns.each_option() {
         match (code, source.transport) {
-            // RFC 7873 §5.2: only the first counts.
-            (option::COOKIE, _) if shipping.cookie.is_none() => {
+            // RFC 7873 §5.2: only the first counts, whatever it is.
+            (option::COOKIE, _) if !cookie_seen => {
+                cookie_seen = true;
                 shipping.cookie = cookies::given(&shared.cookies(), data, source, now);
             }
             // RFC 5001 §2.1: an empty option asks.

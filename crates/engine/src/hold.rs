@@ -83,13 +83,18 @@ impl Desk {
     }
 
     /// Writes an event down, or counts it in one that stands for a flood.
+    #[inline]
     pub(crate) fn record(&mut self, event: Event) {
         self.tally.count(&event);
-        let kept = match self.limits.kind(&event) {
-            None => Some(event),
-            Some(kind) => self.flood.pass(kind, event, self.limits.settings().events_per_second),
-        };
-        if let Some(event) = kept {
+        match self.limits.kind(&event) {
+            None => self.sink.offer(event),
+            Some(kind) => self.record_of(kind, event),
+        }
+    }
+
+    #[cold]
+    fn record_of(&mut self, kind: u64, event: Event) {
+        if let Some(event) = self.flood.pass(kind, event, self.limits.settings().events_per_second) {
             self.sink.offer(event);
         }
     }

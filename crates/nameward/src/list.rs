@@ -141,7 +141,15 @@ mod tests {
         let ads = LinesOfList { list: "ads".to_owned(), lines, count: 5, error: None };
         let gone =
             LinesOfList { list: "own".to_owned(), lines: Vec::new(), count: 0, error: Some("no such file".to_owned()) };
-        insta::assert_snapshot!(table(&reply("block", vec![ads, gone])), @"");
-        insta::assert_snapshot!(table(&reply("pass", Vec::new())), @"");
+        insta::assert_snapshot!(table(&reply("block", vec![ads, gone])), @r"
+        LIST       LINE  ACTION  TEXT
+        ads           7  block   ||ads.example^
+        ads     1200004  allow   @@||ads.example^
+        ads   3 more
+        own   cannot be read: no such file
+
+        x.ads.example is blocked by rule *.ads.example of list ads.
+        ");
+        insta::assert_snapshot!(table(&reply("pass", Vec::new())), @"No list says anything of x.ads.example.");
     }
 }

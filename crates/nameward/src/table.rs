@@ -89,9 +89,10 @@ fn told(row: &EventRow) -> String {
         .map(|ede| if ede.text.is_empty() { ede.name.clone() } else { format!("{}: {}", ede.name, ede.text) });
     let rest = reason.or_else(|| row.update.clone()).or_else(|| row.answer.clone());
     let key = row.key.as_deref().map_or_else(String::new, |key| format!(" [key {key}]"));
+    let more = if row.repeats > 0 { format!(" (and {} more)", row.repeats) } else { String::new() };
     match rest {
-        Some(rest) => format!("{name}{key} → {rest}"),
-        None => format!("{name}{key}"),
+        Some(rest) => format!("{name}{key}{more} → {rest}"),
+        None => format!("{name}{key}{more}"),
     }
 }
 
@@ -159,6 +160,16 @@ mod tests {
         row.ede.clear();
         let line = Layout { width: 100, colour: false }.line(&row);
         assert_eq!(line, "10:11:12 127.0.10.4       UPDATE NOERROR    lab.example [key ddns] → add www.lab.example A");
+    }
+
+    #[test]
+    fn a_row_that_stands_for_others_says_for_how_many() {
+        let mut row = row();
+        (row.action, row.repeats, row.code) = ("limit".to_owned(), 1_733, None);
+        (row.list, row.rule) = (None, None);
+        row.ede.clear();
+        let line = Layout { width: 160, colour: false }.line(&row);
+        assert!(line.ends_with("ads.tracker.example (and 1733 more)"), "{line}");
     }
 
     #[test]

@@ -31,6 +31,9 @@ function Domain(props: { row: EventRow }): JSX.Element {
         <span class="domain" title={domain()}>
           <span class="domain-head">{parts()[0]}</span>
           <span class="domain-tail">{parts()[1]}</span>
+          <Show when={props.row.repeats > 0}>
+            <span class="domain-more"> and {props.row.repeats} more</span>
+          </Show>
         </span>
       )}
     </Show>

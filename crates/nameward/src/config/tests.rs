@@ -157,7 +157,11 @@ fn limits_are_read_and_held_to_what_makes_sense() {
     };
     assert_eq!(config.limits, expected);
     assert_eq!((config.tcp.connections, config.tcp.per_client, config.tcp.idle.as_secs()), (50, 5, 3));
-    insta::assert_snapshot!(faults("[limits]\nqueries_per_second = -1\nipv6_prefix = 129\nexempt = [\"10.0.0.1/8\"]\n"), @"");
+    insta::assert_snapshot!(faults("[limits]\nqueries_per_second = -1\nipv6_prefix = 129\nexempt = [\"10.0.0.1/8\"]\n"), @r#"
+    line 2: limits.queries_per_second: -1 is not within 0 to 10000000
+    line 3: limits.ipv6_prefix: 129 is not within 1 to 128
+    line 4: limits.exempt: 10.0.0.1/8 has bits set after the prefix; write 10.0.0.0/8
+    "#);
 }
 
 #[test]
