@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import types
 
 sys.dont_write_bytecode = True
 
@@ -29,6 +30,8 @@ from names import ASKED, asked, queries, zone
 from servers import SERVERS, Run, nameward, nsd, unbound
 
 SEGMENTS = 48
+# Configurations name a list even where they have none.
+NO_LIST = types.SimpleNamespace(plain="", zone="", dnsmasq="")
 GUEST_RATE = 1_000
 IP_RATE = 2_000
 
@@ -103,7 +106,7 @@ def guests(run, asks, seconds, times, capacity):
 def measure(name, place, upstream, asks, seconds):
     os.makedirs(place)
     port, spare = free_ports(2)
-    run = Run(place, port, upstream, False, None, spare)
+    run = Run(place, port, upstream, False, NO_LIST, spare)
     output = run.path("output")
     child = started(KINDS[name](run), SERVER_CORE, output)
     try:

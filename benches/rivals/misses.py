@@ -20,7 +20,7 @@ import time
 
 sys.dont_write_bytecode = True
 
-from attack import with_line
+from attack import NO_LIST, with_line
 from measure import LOAD_CORE, NOERROR, SERVER_CORE, Cannot, ended, free_ports, perf, resident_mib, spent, started, wait_for
 from servers import Run, nameward, recursor, unbound
 
@@ -68,7 +68,7 @@ def upstream(port):
 def measure(kind, place, seconds, rate):
     os.makedirs(place)
     port, behind, spare = free_ports(3)
-    run = Run(place, port, behind, False, None, spare)
+    run = Run(place, port, behind, False, NO_LIST, spare)
     count = rate * (seconds + 1)
     asks = run.write("asks", "".join(f"m{number}.n{number % 977}.miss.example A\n" for number in range(count)))
     far = started([sys.executable, os.path.abspath(__file__), "--upstream", behind], LOAD_CORE, run.path("upstream.output"))

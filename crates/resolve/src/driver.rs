@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use wire::code::Code;
 use wire::reply::Stored;
 
@@ -31,7 +32,8 @@ struct Heard {
 pub(crate) async fn run(upstreams: Vec<Arc<Upstream>>, question: &Arc<Question>, udp_size: u16) -> Landed {
     let started_micros = clock::micros();
     let mut lookup = Lookup::new(upstreams.iter().map(candidate).collect(), started_micros);
-    let mut asks: JoinSet<Heard> = JoinSet::new();
+    // Within this task: a lookup asks one upstream, rarely a second beside it.
+    let mut asks = FuturesUnordered::new();
     let mut took_micros = None;
     let conclusion = loop {
         let now_micros = clock::micros();
@@ -43,7 +45,7 @@ pub(crate) async fn run(upstreams: Vec<Arc<Upstream>>, question: &Arc<Question>,
             Step::Ask { number, candidate, transport } => {
                 let upstream = Arc::clone(&upstreams[candidate]);
                 let question = Arc::clone(question);
-                asks.spawn(async move {
+                asks.push(async move {
                     let asked_micros = clock::micros();
                     let heard = ask(&upstream, transport, &question, udp_size).await;
                     let took_micros = clock::micros().saturating_sub(asked_micros);
@@ -53,17 +55,16 @@ pub(crate) async fn run(upstreams: Vec<Arc<Upstream>>, question: &Arc<Question>,
             }
             Step::Wait { until_micros } => {
                 let wait = Duration::from_micros(until_micros.saturating_sub(now_micros));
-                match tokio::time::timeout(wait, asks.join_next()).await {
-                    Ok(Some(Ok(Heard { number, took_micros: took, heard }))) => {
+                match tokio::time::timeout(wait, asks.next()).await {
+                    Ok(Some(Heard { number, took_micros: took, heard })) => {
                         if heard.is_ok() {
                             took_micros = Some(took);
                         }
                         lookup.heard(number, heard);
                     }
-                    // A task that panicked has told nothing: its ask stays outstanding and runs out of patience.
-                    // With no task left at all the machine could only wait in vain.
+                    // With no ask left at all the machine could only wait in vain.
                     Ok(None) => tokio::time::sleep(wait).await,
-                    Ok(Some(Err(_))) | Err(_) => {}
+                    Err(_) => {}
                 }
             }
             Step::Done(conclusion) => break conclusion,
