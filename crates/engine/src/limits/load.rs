@@ -2,7 +2,8 @@
 //!
 //! A thread that finds its receive batches full, one after the other, has a queue before it that only grows until the system drops what
 //! does not fit, from whomever it comes. Then the share of each is made smaller, step by step, until the queue is gone: only those who
-//! ask more than that are held back, and holding back costs much less than answering. When the queue is gone, shares grow again.
+//! ask more than that are held back, and holding back costs much less than answering. When the queue is gone, shares grow again, slowly: each
+//! time they have grown too far, the system drops again before the next step down.
 
 /// Time over which batches are looked at, microseconds.
 const SLICE_MICROS: u64 = 20_000;
@@ -68,10 +69,10 @@ impl Load {
         self.counted = if behind { COUNTED_SLICES } else { self.counted.saturating_sub(passed) };
         self.share = match self.share {
             _ if self.counted == 0 || self.others_for == 0 => None,
-            share if behind => Some((share.unwrap_or(self.queries) / 8 * 7).max(SHARE_MIN)),
+            share if behind => Some((share.unwrap_or(self.queries) / 2).max(SHARE_MIN)),
             // Nobody can ask more than all do.
             Some(share) if share >= self.queries => None,
-            share => share.map(|share| share + (share / 16).max(1)),
+            share => share.map(|share| share + (share / 64).max(1)),
         };
         (self.slice_began, self.batches, self.full, self.queries) = (now_micros, 0, 0, 0);
         (self.one, self.others) = (0, false);
