@@ -10,6 +10,7 @@ use wire::view::{Arrival, Edns, Query};
 use crate::answer::{Desk, Outcome};
 use crate::cookies;
 use crate::exit::{Body, Given, Now, Origin, Source, arrival, give, turn_away};
+use crate::flood::Kind;
 use crate::limits::{Held, Who};
 use crate::words::Said;
 
@@ -93,7 +94,7 @@ impl Desk {
     }
 
     #[cold]
-    fn record_of(&mut self, kind: u64, event: Event) {
+    fn record_of(&mut self, kind: Kind, event: Event) {
         if let Some(event) = self.flood.pass(kind, event, self.limits.settings().events_per_second) {
             self.sink.offer(event);
         }

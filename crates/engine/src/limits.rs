@@ -16,6 +16,7 @@ use policy::Network;
 use wire::code::Code;
 
 use crate::exit::Now;
+use crate::flood::Kind;
 use load::Load;
 use meter::Meter;
 
@@ -42,8 +43,9 @@ pub struct LimitSettings {
     pub ipv6_prefix: u8,
     /// Networks that are never held back.
     pub exempt: Arc<[Network]>,
-    /// Events of floods written down one by one, a second; what goes beyond is written as one event of each kind and second that
-    /// counts the others. 0 for all.
+    /// Events of a flood written down one by one, a second: of all that is held back together, and of the names below each registered
+    /// domain that are not at hand. What goes beyond is written as one event of each network or domain and second that counts the
+    /// others. 0 for all.
     pub events_per_second: u32,
 }
 
@@ -57,7 +59,7 @@ impl Default for LimitSettings {
             ipv4_prefix: 24,
             ipv6_prefix: 56,
             exempt: Arc::from([]),
-            events_per_second: 2_000,
+            events_per_second: 1_000,
         }
     }
 }
@@ -170,22 +172,22 @@ impl Limits {
     }
 
     /// What kind of flood an event may be part of; `None` for one that is always written down.
-    pub(crate) fn kind(&self, event: &Event) -> Option<u64> {
+    pub(crate) fn kind(&self, event: &Event) -> Option<Kind> {
         if self.settings.events_per_second == 0 {
             return None;
         }
         if event.action == Action::Limit {
-            return Some(self.flood_of(event.client));
+            return Some(Kind::Held(self.flood_of(event.client)));
         }
         let Some(domain) = event.domain.as_deref() else {
-            return Some(self.flood_of(event.client));
+            return Some(Kind::Held(self.flood_of(event.client)));
         };
         let made = event.cache == event::CacheState::None
             && matches!(event.outcome, Outcome::Error)
             && event.action == Action::Pass;
         // Names made up are looked for in vain: at an upstream, or in our zones.
         (made || event.cache == event::CacheState::Miss)
-            .then(|| self.state.hash_one(event::reg_domain(domain).unwrap_or(domain)))
+            .then(|| Kind::Below(self.state.hash_one(event::reg_domain(domain).unwrap_or(domain))))
     }
 
     /// The kind of what a network asks too much.

@@ -13,6 +13,12 @@ const BATCHES_MIN: u32 = 8;
 const COUNTED_SLICES: u32 = 50;
 /// Slices that may pass until a thread with a queue comes to look at the time again.
 const SLICES_LATE_MAX: u32 = 4;
+/// Slices between two steps down: a queue takes its time to go, and shares that are made smaller meanwhile would hold back those who do
+/// not ask much.
+const STEP_SLICES: u32 = 3;
+/// A client that asks less than this part of all queries is not the one to hold back; unless the queue stays for so many slices.
+const SMALL_PART: u32 = 256;
+const SMALL_SLICES: u32 = 50;
 /// What a client may always have, queries in a slice.
 const SHARE_MIN: u32 = 2;
 /// Slices whose share may be asked at once.
@@ -24,6 +30,8 @@ pub(super) struct Load {
     batches: u32,
     full: u32,
     queries: u32,
+    /// Slices behind without one that was not.
+    behind_for: u32,
     /// Slices for which clients are still counted.
     counted: u32,
     /// Queries of one client in a slice; `None` while nobody is held back.
@@ -65,11 +73,18 @@ impl Load {
         let passed = u32::try_from(slices).unwrap_or(u32::MAX);
         // After a pause there is no queue, whatever was before it.
         let behind = self.batches >= BATCHES_MIN && self.full == self.batches && passed <= SLICES_LATE_MAX;
+        self.behind_for = if behind { self.behind_for.saturating_add(1) } else { 0 };
         self.others_for = if self.others { COUNTED_SLICES } else { self.others_for.saturating_sub(passed) };
-        self.counted = if behind { COUNTED_SLICES } else { self.counted.saturating_sub(passed) };
+        // As long as somebody is held back: else the flood would be let in again before anybody looks.
+        let holding = self.share.is_some() && passed <= SLICES_LATE_MAX;
+        self.counted = if behind || holding { COUNTED_SLICES } else { self.counted.saturating_sub(passed) };
         self.share = match self.share {
             _ if self.counted == 0 || self.others_for == 0 => None,
-            share if behind => Some((share.unwrap_or(self.queries) / 2).max(SHARE_MIN)),
+            share if behind && self.behind_for % STEP_SLICES != 1 => share,
+            share if behind => {
+                let least = if self.behind_for < SMALL_SLICES { self.queries / SMALL_PART } else { 0 };
+                Some((share.unwrap_or(self.queries) / 2).max(least).max(SHARE_MIN))
+            }
             // Nobody can ask more than all do.
             Some(share) if share >= self.queries => None,
             share => share.map(|share| share + (share / 64).max(1)),

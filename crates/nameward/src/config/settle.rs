@@ -166,7 +166,7 @@ const ABOUT: &[(&str, &str)] = &[
     ("limits.ipv6_prefix", "Bits of an IPv6 address that make its network."),
     (
         "limits.events_per_second",
-        "Events of a flood (queries held back, names made up) written one by one, a second, for each thread; one event of each\nkind and second counts the others in `repeats`. 0: all are written.",
+        "Events of a flood written one by one, a second, for each thread: of all queries held back, and of the names below each\ndomain that are not at hand. One event of each network or domain and second counts the others in `repeats`. 0: all.",
     ),
     (
         "limits.fair",
