@@ -32,7 +32,9 @@ function Domain(props: { row: EventRow }): JSX.Element {
           <span class="domain-head">{parts()[0]}</span>
           <span class="domain-tail">{parts()[1]}</span>
           <Show when={props.row.repeats > 0}>
-            <span class="domain-more"> and {props.row.repeats} more</span>
+            <span class="domain-more" title={`and ${props.row.repeats} more of the same kind in that second`}>
+              {` +${props.row.repeats}`}
+            </span>
           </Show>
         </span>
       )}
