@@ -1,6 +1,5 @@
 //! One ask over UDP: a socket of its own, so a fresh source port; a random ID; nobody else's reply is believed.
 
-use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::net::UdpSocket;
@@ -30,22 +29,13 @@ pub(crate) async fn ask(address: SocketAddr, question: &Question, udp_size: u16)
     wire::reply::ask(ear.id, &question.asked(udp_size), &mut query);
     socket.send(&query).await.map_err(Fault::from)?;
 
+    let mut reply = vec![0; REPLY_BYTES_MAX];
     loop {
-        socket.readable().await.map_err(Fault::from)?;
-        match receive(&socket, &mut ear) {
-            Ok(Some(heard)) => return heard,
-            Ok(None) => {}
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(Fault::from(error)),
+        let len = socket.recv(&mut reply).await.map_err(Fault::from)?;
+        if let Some(heard) = ear.hear(&reply[..len]) {
+            return heard;
         }
     }
-}
-
-/// Reads one message, with a buffer of this call alone: thousands of asks wait at a time, and none holds one meanwhile.
-fn receive(socket: &UdpSocket, ear: &mut Ear<'_>) -> io::Result<Option<Result<Stored, Fault>>> {
-    let mut reply = [0; REPLY_BYTES_MAX];
-    let len = socket.try_recv(&mut reply)?;
-    Ok(ear.hear(&reply[..len]))
 }
 
 /// Decides which messages are the reply to one ask.

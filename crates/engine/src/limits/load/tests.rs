@@ -64,7 +64,7 @@ fn one_who_asks_twice_what_can_be_answered_costs_the_others_little() {
     let told = run(&mut Load::default(), 10, [500_000, 20_000, 500]);
     for client in [1, 2] {
         let (answered, asked) = (told.answered[client], told.asked[client]);
-        assert!(f64::from(answered) > 0.985 * f64::from(asked), "client {client}: {answered} of {asked}");
+        assert!(f64::from(answered) > 0.97 * f64::from(asked), "client {client}: {answered} of {asked}");
     }
     // And the thread is still busy with answers, not only with holding back.
     assert!(told.answered.iter().sum::<u32>() > 900_000, "{:?}", told.answered);
