@@ -134,9 +134,7 @@ impl Desk {
 
     /// Whether a query that gets silence is counted without an event of its own: under a flood there is no time to make one.
     fn absorbed(&mut self, source: Source, now: Now) -> bool {
-        for event in self.flood.turn(now.seconds()) {
-            self.sink.offer(event);
-        }
+        self.tick(now);
         let absorbed =
             self.limits.settings().events_per_second > 0 && self.flood.absorb(self.limits.flood_of(source.peer.ip()));
         if absorbed {

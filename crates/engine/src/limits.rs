@@ -7,7 +7,7 @@
 mod load;
 mod meter;
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use ahash::RandomState;
@@ -138,7 +138,7 @@ impl Limits {
         if self.settings.exempt.iter().any(|network| network.contains(client)) {
             return None;
         }
-        let network = if known { whole(client) } else { self.network(client) };
+        let network = if known { Network::of(client, u8::MAX) } else { self.network(client) };
         Some(Who { network, known, key: self.state.hash_one((network, known)) })
     }
 
@@ -207,10 +207,10 @@ impl Limits {
 
     fn network(&self, client: IpAddr) -> Network {
         let prefix = match client {
-            IpAddr::V4(_) => self.settings.ipv4_prefix.min(32),
-            IpAddr::V6(_) => self.settings.ipv6_prefix.min(128),
+            IpAddr::V4(_) => self.settings.ipv4_prefix,
+            IpAddr::V6(_) => self.settings.ipv6_prefix,
         };
-        Network { address: first(client, prefix), prefix }
+        Network::of(client, prefix)
     }
 }
 
@@ -245,24 +245,6 @@ fn sameness(event: &Event) -> Option<&str> {
         return Some(domain.split_once('.').map_or("", |(_, above)| above));
     }
     (event.outcome != Outcome::Error).then_some(domain)
-}
-
-fn whole(client: IpAddr) -> Network {
-    Network { address: client, prefix: if client.is_ipv4() { 32 } else { 128 } }
-}
-
-/// The first address that begins with the same bits.
-fn first(address: IpAddr, prefix: u8) -> IpAddr {
-    match address {
-        IpAddr::V4(v4) => {
-            let mask = u32::MAX.checked_shl(32 - u32::from(prefix)).unwrap_or(0);
-            Ipv4Addr::from_bits(v4.to_bits() & mask).into()
-        }
-        IpAddr::V6(v6) => {
-            let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
-            Ipv6Addr::from_bits(v6.to_bits() & mask).into()
-        }
-    }
 }
 
 #[cfg(test)]

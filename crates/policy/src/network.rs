@@ -44,6 +44,13 @@ impl Network {
         Network { address: IpAddr::V6(Ipv6Addr::LOCALHOST), prefix: 128 },
     ];
 
+    /// The network of this prefix an address lies in; a prefix longer than the address is the address alone.
+    #[must_use]
+    pub fn of(address: IpAddr, prefix: u8) -> Network {
+        let prefix = prefix.min(bits(address));
+        Network { address: first_address(address, prefix), prefix }
+    }
+
     /// Reads `10.0.0.0/8`; an address alone is a network of one.
     ///
     /// # Errors
@@ -63,11 +70,11 @@ impl Network {
                 .filter(|&prefix| prefix <= max && digits.bytes().all(|byte| byte.is_ascii_digit()))
                 .ok_or_else(|| NetworkError::Prefix { text: digits.to_owned(), max })?,
         };
-        let first = first_address(address, prefix);
-        if first == address {
-            return Ok(Network { address, prefix });
+        let meant = Network::of(address, prefix);
+        if meant.address == address {
+            return Ok(meant);
         }
-        Err(NetworkError::HostBits { written: text.to_owned(), meant: Network { address: first, prefix } })
+        Err(NetworkError::HostBits { written: text.to_owned(), meant })
     }
 
     /// Whether an address lies inside. An IPv4 address mapped into IPv6 counts as IPv4.
@@ -168,8 +175,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_shown_reads_back(bits in any::<u128>(), prefix in 0_u8..=128) {
-            let address = first_address(IpAddr::V6(Ipv6Addr::from_bits(bits)), prefix);
-            let network = Network { address, prefix };
+            let network = Network::of(IpAddr::V6(Ipv6Addr::from_bits(bits)), prefix);
             prop_assert_eq!(Network::parse(&network.to_string()), Ok(network));
             prop_assert!(network.contains(IpAddr::V6(Ipv6Addr::from_bits(bits))));
         }
