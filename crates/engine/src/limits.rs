@@ -165,7 +165,7 @@ impl Limits {
         if rate == 0 {
             return None;
         }
-        let key = self.state.hash_one((who.key, event.rcode, event.qtype, sameness(event)));
+        let key = self.state.hash_one((who.key, event.rcode, sameness(event)));
         let nanos = now.monotonic_micros.saturating_mul(1_000);
         let taken = self.replies.take(key, NANOS_PER_SECOND / rate, BURST_NANOS, nanos);
         (!taken).then(|| self.hold(Excess::Replies, who))
@@ -237,14 +237,18 @@ impl Held {
     }
 }
 
-/// What makes two replies the same beside code and type: the name of an answer, the name above one that does not exist, nothing for
-/// failures.
-fn sameness(event: &Event) -> Option<&str> {
+/// What makes two replies the same beside their code: name and type of an answer, the name above one that does not exist, nothing for
+/// failures. Whoever asks chooses the type, so it counts only where it changes what is sent.
+fn sameness(event: &Event) -> Option<(&str, u16)> {
     let domain = event.domain.as_deref()?;
     if event.rcode == Some(Code::NXDOMAIN.number()) {
-        return Some(domain.split_once('.').map_or("", |(_, above)| above));
+        return Some((domain.split_once('.').map_or("", |(_, above)| above), 0));
     }
-    (event.outcome != Outcome::Error).then_some(domain)
+    match event.outcome {
+        Outcome::Error => None,
+        Outcome::Nodata => Some((domain, 0)),
+        _ => Some((domain, event.qtype)),
+    }
 }
 
 #[cfg(test)]

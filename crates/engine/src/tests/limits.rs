@@ -134,6 +134,11 @@ fn the_same_reply_is_not_given_without_end_to_a_network() {
     assert_eq!(ask("mail.example", 5), [5, 0, 0], "another answer is another count");
     let vain: usize = (0..40).map(|number| ask(&format!("x{number}.example"), 1)[0]).sum();
     assert_eq!(vain, 11, "names made up below one zone are one reply");
+    let types =
+        ["AAAA", "MX", "TXT", "SRV", "NS", "PTR", "HTTPS", "SVCB", "DS", "CAA", "NAPTR", "TLSA", "SOA", "DNSKEY"];
+    let without: usize =
+        types.iter().map(|kind| world.burst("10.0.0.1", 1, &query(&["www.example", kind, "plain"]))[0]).sum();
+    assert_eq!(without, 11, "types made up are one reply too, where there is nothing of them");
     let events = world.all_events();
     let line = "limits: 10.0.0.0/24 is given the same reply more than 10 times a second";
     assert!(events.iter().any(|event| event.trace.as_deref() == Some(line) && event.outcome == Got::Dropped));
